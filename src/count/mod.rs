@@ -3,7 +3,6 @@
 
 mod activity;
 mod block;
-mod crcs;
 mod kernel;
 pub mod layer_detail;
 mod marks;
@@ -14,10 +13,9 @@ mod transpose;
 
 pub use activity::{ActiveNeurons, Activity, MAX_ACTIVE_NEURONS, NeuronCounts};
 pub use block::Scratch;
-pub(crate) use crcs::Crcs;
 pub use kernel::set_bits;
 pub(crate) use parts::{LayerPart, PartCount, PartialCount, count_part, cut, is_large};
-pub(crate) use stream::{Sink, changes, each_block};
+pub(crate) use stream::{Crcs, Sink, add_bytes, changes, each_block};
 
 use crate::snapshot::{Batch, BatchLayer, LayerShape, SnapshotError};
 use serde::{Deserialize, Serialize};
@@ -103,6 +101,23 @@ impl BatchCount {
         }
         let digest = u64::from(high.finalize()) << 32 | u64::from(low);
         NonZeroU64::new(digest).unwrap_or(NonZeroU64::MIN)
+    }
+
+    /// One of layers of two neurons and one step: of each its name, updates and dense updates.
+    #[cfg(test)]
+    pub(crate) fn for_tests(samples: u64, layers: &[(&str, u64, u64)]) -> Self {
+        let shape = |layer: &(&str, u64, u64)| LayerShape { name: layer.0.into(), neurons: Some(vec![2]) };
+        let count = |&(_, updates, dense): &(&str, u64, u64)| LayerCount {
+            updates,
+            dense,
+            updates_by_step: vec![updates],
+            ..LayerCount::default()
+        };
+        Self {
+            samples,
+            shapes: layers.iter().map(shape).collect(),
+            layers: layers.iter().map(count).collect(),
+        }
     }
 
     fn from_layers(batch: &Batch, layers: Vec<LayerCount>) -> Self {

@@ -2,8 +2,8 @@
 
 use super::activity::ActivityCounter;
 use super::kernel::{mark_bits, set_bits};
-use super::stream::Sink;
-use super::{Crcs, LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
+use super::stream::{Crcs, Sink, add_bytes};
+use super::{LayerCount, MAX_BATCH_STEPS, MAX_LAYER_STEPS};
 use crate::snapshot::{BatchLayer, Dtype, MemoryOrder};
 use std::ops::Range;
 
@@ -164,7 +164,7 @@ impl Sink for StepCounter {
         crcs: &mut Crcs<'_>,
     ) {
         if order == MemoryOrder::Fortran {
-            crcs.add(pre, post);
+            add_bytes(crcs, pre, post);
             self.in_fortran_order(at, dtype, pre, post);
             return;
         }
@@ -172,13 +172,13 @@ impl Sink for StepCounter {
         let mut summed = 0;
         self.in_c_order(at, at + (post.len() / size) as u64, |piece, run, counters, (activity, later)| {
             let (start, end) = (piece.start as usize * size, piece.end as usize * size);
-            crcs.add(&pre[summed..end], &post[summed..end]);
+            add_bytes(crcs, &pre[summed..end], &post[summed..end]);
             let run = usize::try_from(run).unwrap_or(usize::MAX);
             let marks = activity.seen_at(later);
             dtype.add_and_mark(&pre[start..end], &post[start..end], run, counters, marks);
             summed = end;
         });
-        crcs.add(&pre[summed..], &post[summed..]);
+        add_bytes(crcs, &pre[summed..], &post[summed..]);
     }
 
     fn bits(&mut self, at: u64, block: &[u8], bits: u64) {

@@ -33,10 +33,10 @@
 //! not verified is not counted. A batch with one flipped bit would otherwise give a figure that is slightly wrong and
 //! looks right.
 
+use super::Scratch;
 use super::block::Block;
 use super::kernel::swap_bytes;
 use super::transpose::mixed_orders;
-use super::{Crcs, Scratch};
 use crate::snapshot::{Array, BatchLayer, Checksum, Dtype, Form, MemberReader, MemoryOrder, SnapshotError};
 use crc32fast::Hasher;
 use std::ops::Range;
@@ -46,6 +46,18 @@ pub(super) const BLOCK: usize = 1 << 20;
 
 /// The largest step, in bytes, that stays in memory for comparison with the next. Larger steps are read twice.
 pub(super) const MAX_KEPT_STEP: u64 = 4 << 20;
+
+/// The checksums of the bytes before and after a step; `None` for a side that is not verified, or is already.
+pub(crate) type Crcs<'a> = [Option<&'a mut Hasher>; 2];
+
+/// Adds the bytes that follow on either side.
+pub(crate) fn add_bytes(crcs: &mut Crcs<'_>, pre: &[u8], post: &[u8]) {
+    for (sum, bytes) in crcs.iter_mut().zip([pre, post]) {
+        if let Some(sum) = sum.as_mut().filter(|_| !bytes.is_empty()) {
+            sum.update(bytes);
+        }
+    }
+}
 
 /// Receives the changes of a layer.
 ///
@@ -280,7 +292,7 @@ fn trace(
         let at = elements.at;
         elements.read_behind(after, elements.block(together), 0)?;
         let (old, new) = (before.bytes(), after.bytes());
-        let mut crcs = Crcs { pre: None, post: elements.sum() };
+        let mut crcs = [None, elements.sum()];
         sink.potentials(
             MemoryOrder::C,
             at,
@@ -340,7 +352,7 @@ fn fortran_trace(
         let at = elements.at;
         elements.read_behind(block, elements.block(BLOCK), size)?;
         let before = block.with_carried(size);
-        let mut crcs = Crcs { pre: None, post: elements.sum() };
+        let mut crcs = [None, elements.sum()];
         let before = &before[..before.len() - size];
         sink.potentials(MemoryOrder::Fortran, at, dtype, before, block.bytes(), &mut crcs);
     }
@@ -374,7 +386,7 @@ fn in_lockstep(
         before.read_behind(pre, count, 0)?;
         after.read_behind(post, count, 0)?;
         let dtype = after.dtype;
-        let mut crcs = Crcs { pre: before.sum(), post: after.sum() };
+        let mut crcs = [before.sum(), after.sum()];
         sink.potentials(order, at, dtype, pre.bytes(), post.bytes(), &mut crcs);
     }
     after.end()

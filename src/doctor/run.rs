@@ -391,7 +391,7 @@ impl<'a> Examination<'a> {
 
     /// Reads a batch, and returns what there is to say of it.
     fn examine_batch(&mut self, ledger: &mut Ledger, job: Job) -> Vec<Finding> {
-        let (id, name) = (job.id, job.name.clone());
+        let (id, name) = (job.name.id(), job.name.to_string());
         let read = self.read(&self.directory.join(&name));
         let after = look(self.directory, &name).map(|found| found.identity);
         let contents = read.as_ref().map(|(batch, _)| contents_of(batch)).map_err(SnapshotError::clone);

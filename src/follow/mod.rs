@@ -16,8 +16,8 @@ pub use crate::storage::{Identity, Shape};
 pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
 pub use instead::instead_of_run;
 pub use ledger::{
-    Account, CountedBatch, CountedBatches, CountedContents, InFigures, Job, Ledger, LedgerChanges,
-    OlderBatch, Outcome, Verdict,
+    Account, CountedBatch, CountedBatches, CountedContents, InFigures, Job, Ledger, LedgerChanges, Outcome,
+    Verdict,
 };
 pub use neighbours::{Neighbour, beside_run, beside_runs, holds_any_batch};
 pub use prune::{Pruned, prune, prune_leftovers};

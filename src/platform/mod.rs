@@ -53,7 +53,7 @@ pub(crate) struct FileStat {
     /// The number of the file on its disk; 0 if it has none.
     pub(crate) inode: u64,
     pub(crate) size: u64,
-    /// When the contents last changed.
+    /// When the contents last changed; never before 1970.
     pub(crate) modified: SystemTime,
     /// When owner, permissions or links last changed, in nanoseconds; 0 if unknown.
     pub(crate) changed: i64,

@@ -73,15 +73,11 @@ fn kind(kind: FileType) -> FileKind {
     }
 }
 
+/// A time before 1970 is that of no run, and a state file cannot hold it.
 fn time(seconds: i64, nanoseconds: i64) -> SystemTime {
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let whole = if seconds < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(whole)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(whole)
-    };
-    let time = whole.and_then(|whole| whole.checked_add(Duration::from_nanos(nanoseconds.unsigned_abs())));
-    time.unwrap_or(SystemTime::UNIX_EPOCH)
+    let since = |seconds| Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds.unsigned_abs());
+    let since = u64::try_from(seconds).map(since).unwrap_or_default();
+    SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {

@@ -79,7 +79,8 @@ fn file_stat(file: &File) -> io::Result<FileStat> {
         kind if kind.is_file() => FileKind::File,
         _ => FileKind::Other,
     };
-    let modified = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    // A time before 1970 is that of no run, and a state file cannot hold it.
+    let modified = found.modified().map_or(SystemTime::UNIX_EPOCH, |time| time.max(SystemTime::UNIX_EPOCH));
     Ok(FileStat { kind, inode: index(file), size: found.len(), modified, changed: 0 })
 }
 

@@ -13,7 +13,6 @@ pub mod interval;
 pub mod log;
 mod news;
 mod owner;
-pub mod pace;
 mod part;
 mod points;
 mod potentials;

@@ -25,8 +25,8 @@ impl News {
         self.resumed = resumed;
         for number in runs.listed() {
             let Some(run) = runs.get(number).map(|entry| &entry.run) else { continue };
-            let before = self.restarts.insert(number, run.restarts()).unwrap_or(0);
-            if let (true, Some(why)) = (run.restarts() > before, run.restarted()) {
+            let before = self.restarts.insert(number, run.lasting.epoch).unwrap_or(0);
+            if let (true, Some(why)) = (run.lasting.epoch > before, run.restarted()) {
                 news.push(format!("recounting from scratch: {why}"));
             }
         }

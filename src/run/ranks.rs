@@ -150,7 +150,9 @@ pub struct Ranks {
     ranks: BTreeMap<u32, Arc<Rank>>,
     /// All ranks below this are expected, and listed.
     expected: u32,
-    ends: Ends,
+    /// How many ranks have come to their end, and the end of the run that follows once all have.
+    ended: usize,
+    common_end: Option<End>,
     /// How many sums of layers all ranks have together.
     layer_sums: usize,
     /// The first of the ranks whose sums of layers found no room.
@@ -184,15 +186,29 @@ impl Ranks {
     }
 
     pub fn end(&mut self, rank: u32, end: End) {
-        self.ends.add(&end);
-        let before = self.rank(rank).end.replace(end);
-        before.iter().for_each(|before| self.ends.remove(before));
+        self.ended += usize::from(self.rank(rank).end.replace(end).is_none());
+        self.join_ends();
     }
 
     /// Forgets the end of a rank, which is gone.
     pub fn forget_end(&mut self, rank: u32) {
         let end = self.ranks.get_mut(&rank).and_then(|rank| Arc::make_mut(rank).end.take());
-        end.iter().for_each(|end| self.ends.remove(end));
+        self.ended -= usize::from(end.is_some());
+        self.join_ends();
+    }
+
+    /// Finds out what the ends say together. There may be thousands, so that they are looked at only once all are there.
+    fn join_ends(&mut self) {
+        let ends = || self.ranks.values().filter_map(|rank| rank.end.as_ref());
+        // `None` where one does not say it, or the sum has no room.
+        let sum =
+            |part: fn(&End) -> Option<u64>| ends().try_fold(0_u64, |sum, end| sum.checked_add(part(end)?));
+        let have_all_ended = self.ended > 0 && self.ended == self.ranks.len();
+        self.common_end = have_all_ended.then(|| End {
+            samples: sum(|end| end.samples),
+            batches: sum(|end| end.batches),
+            neurobench: None,
+        });
     }
 
     /// The times of the counted batches of a rank, to be added to.
@@ -296,11 +312,12 @@ impl Ranks {
     fn forget(&mut self, rank: u32) {
         if let Some(gone) = self.ranks.remove(&rank) {
             self.layer_sums -= gone.sums.updates.0.as_ref().map_or(0, BTreeMap::len);
-            gone.end.iter().for_each(|end| self.ends.remove(end));
+            self.ended -= usize::from(gone.end.is_some());
         }
         if rank < self.expected {
             self.rank(rank);
         }
+        self.join_ends();
     }
 
     /// All that is known of each rank, the lowest first.
@@ -334,8 +351,9 @@ impl Ranks {
     }
 
     /// The end of the run that follows from the ends of the ranks, once every rank has come to its end.
-    pub fn common_end(&self) -> Option<End> {
-        self.ends.of_all(self.ranks.len())
+    pub fn common_end(&self) -> Option<&End> {
+        // A rank may have come since.
+        self.common_end.as_ref().filter(|_| self.ended == self.ranks.len())
     }
 
     /// NeuroBench's own results by rank, where every rank has some, and what was counted of each. `prices` are
@@ -406,59 +424,6 @@ impl Ranks {
             new.into()
         });
         Arc::make_mut(known)
-    }
-}
-
-/// What the ends of the ranks say together. It is kept up end by end, since it is asked for after each of thousands.
-#[derive(Debug, Clone, Default)]
-struct Ends {
-    /// How many there are.
-    known: usize,
-    samples: Declared,
-    batches: Declared,
-}
-
-impl Ends {
-    fn add(&mut self, end: &End) {
-        self.known += 1;
-        self.samples.add(end.samples);
-        self.batches.add(end.batches);
-    }
-
-    fn remove(&mut self, end: &End) {
-        self.known -= 1;
-        self.samples.remove(end.samples);
-        self.batches.remove(end.batches);
-    }
-
-    /// The end of all ranks together; `None` unless each of so many has come to its end.
-    fn of_all(&self, ranks: usize) -> Option<End> {
-        let (samples, batches) = (self.samples.whole(), self.batches.whole());
-        (ranks > 0 && self.known == ranks).then_some(End { samples, batches, neurobench: None })
-    }
-}
-
-/// A sum over ends that may not all say something.
-#[derive(Debug, Clone, Default)]
-struct Declared {
-    sum: u128,
-    unsaid: usize,
-}
-
-impl Declared {
-    fn add(&mut self, part: Option<u64>) {
-        self.sum += u128::from(part.unwrap_or(0));
-        self.unsaid += usize::from(part.is_none());
-    }
-
-    fn remove(&mut self, part: Option<u64>) {
-        self.sum -= u128::from(part.unwrap_or(0));
-        self.unsaid -= usize::from(part.is_none());
-    }
-
-    /// `None` where one says nothing, or the sum has no room.
-    fn whole(&self) -> Option<u64> {
-        u64::try_from(self.sum).ok().filter(|_| self.unsaid == 0)
     }
 }
 
@@ -602,9 +567,12 @@ mod tests {
         ranks.end(0, end(5));
         assert_eq!((ranks.common_end(), states(&ranks, 500)[0]), (None, RankState::Done));
         ranks.end(1, end(6));
-        assert_eq!(ranks.common_end(), Some(End { samples: Some(11), batches: Some(6), neurobench: None }));
+        assert_eq!(
+            ranks.common_end().cloned(),
+            Some(End { samples: Some(11), batches: Some(6), neurobench: None })
+        );
         ranks.end(1, End::default());
-        assert_eq!(ranks.common_end(), Some(End::default()), "one does not say how many");
+        assert_eq!(ranks.common_end(), Some(&End::default()), "one does not say how many");
         let over = ranks.statuses(at(500), true, Duration::from_secs(30), &[]);
         assert!(over.iter().all(|status| status.state == RankState::Done));
     }
@@ -617,11 +585,22 @@ mod tests {
         ranks.expect(2);
         ranks.end(0, end(None));
         ranks.end(1, end(Some(u64::MAX)));
-        assert_eq!(ranks.common_end(), Some(End { batches: Some(2), ..End::default() }), "one says nothing");
+        assert_eq!(
+            ranks.common_end().cloned(),
+            Some(End { batches: Some(2), ..End::default() }),
+            "one says nothing"
+        );
         ranks.end(0, end(Some(1)));
-        assert_eq!(ranks.common_end(), Some(End { batches: Some(2), ..End::default() }), "they do not fit");
+        assert_eq!(
+            ranks.common_end().cloned(),
+            Some(End { batches: Some(2), ..End::default() }),
+            "they do not fit"
+        );
         ranks.end(1, end(Some(6)));
-        assert_eq!(ranks.common_end(), Some(End { samples: Some(7), batches: Some(2), neurobench: None }));
+        assert_eq!(
+            ranks.common_end().cloned(),
+            Some(End { samples: Some(7), batches: Some(2), neurobench: None })
+        );
         ranks.account(1, None);
         assert_eq!((ranks.common_end(), ranks.all().count()), (None, 2), "the rank is still expected");
         ranks.join(1, Rank { end: Some(end(Some(8))), ..Rank::default() });

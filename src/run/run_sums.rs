@@ -133,25 +133,14 @@ impl RunSums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::LayerCount;
     use crate::run::series::Point;
-    use crate::snapshot::LayerShape;
 
     /// Batches of no rank and of two ranks; the layers come in another order in every third one.
     fn batches() -> Vec<(BatchId, BatchCount)> {
         let batch = |number: u64| {
-            let mut names = ["a", "b", "c"];
-            names.rotate_left(number as usize % 3);
-            let shape = |name: &&str| LayerShape { name: (*name).into(), neurons: Some(vec![2]) };
-            let count = |name: &&str| {
-                let updates = number + u64::from(name.as_bytes()[0] - b'a');
-                LayerCount { updates, dense: 100, updates_by_step: vec![updates], ..LayerCount::default() }
-            };
-            let count = BatchCount {
-                samples: number,
-                shapes: names.iter().map(shape).collect(),
-                layers: names.iter().map(count).collect(),
-            };
+            let mut layers = [("a", number, 100), ("b", number + 1, 100), ("c", number + 2, 100)];
+            layers.rotate_left(number as usize % 3);
+            let count = BatchCount::for_tests(number, &layers);
             let rank = [None, Some(0), Some(7)][number as usize % 3];
             (BatchId { number, rank }, count)
         };

@@ -245,7 +245,7 @@ mod tests {
         let mut runs = Runs::new(Path::new("runs"), settings());
         let now = SystemTime::now();
         let counted = |since: Duration| {
-            let count = BatchCount { samples: 1, shapes: [].into(), layers: Vec::new() };
+            let count = BatchCount::for_tests(1, &[]);
             let (id, name) = (0.into(), "batch-0.npz".to_owned());
             let mut run = named("x");
             run.add(Addition::new(id, name, now, 1, count), now - since);

@@ -107,11 +107,11 @@ impl LayerSums {
         }
     }
 
-    fn correct(&mut self, presence: &LayerPresence) {
-        self.first_batch = presence.first_batch.unwrap_or(u64::MAX);
-        let (id, neurons) = presence.shape.clone().unzip();
-        (self.shape_batch, self.shape_rank) = id.map_or((0, None), |id| (id.number, id.rank));
-        self.neurons = neurons;
+    /// Takes its place and shape from another.
+    fn correct(&mut self, said: &Self) {
+        self.first_batch = said.first_batch;
+        (self.shape_batch, self.shape_rank) = (said.shape_batch, said.shape_rank);
+        self.neurons.clone_from(&said.neurons);
     }
 
     /// Whether a file may hold these sums: none can overflow.
@@ -120,41 +120,21 @@ impl LayerSums {
     }
 }
 
-/// What some batches say of a layer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayerPresence {
-    name: String,
-    first_batch: Option<u64>,
-    /// The highest batch in which it has elements, and one sample's neurons there.
-    shape: Option<(BatchId, Vec<u64>)>,
-}
-
-impl LayerPresence {
-    /// What these batches say of the layers with some names; `None` where the layers of a batch are not known.
-    pub fn of_layers<'a>(
-        names: impl Iterator<Item = &'a str>,
-        batches: impl Iterator<Item = (BatchId, Option<&'a Arc<[LayerShape]>>)>,
-    ) -> Option<Vec<Self>> {
-        let absent = |name: &'a str| (name, Self { name: name.to_owned(), first_batch: None, shape: None });
-        let mut layers: HashMap<&str, Self> = names.map(absent).collect();
-        for (id, shapes) in batches {
-            for shape in shapes?.iter() {
-                if let Some(layer) = layers.get_mut(shape.name.as_str()) {
-                    layer.note(id, shape);
-                }
+/// What these batches say of the places and shapes of the layers with some names; `None` where the layers of a batch are
+/// not known.
+pub fn layers_in<'a>(
+    names: impl Iterator<Item = &'a str>,
+    batches: impl Iterator<Item = (BatchId, Option<&'a Arc<[LayerShape]>>)>,
+) -> Option<Vec<LayerSums>> {
+    let mut layers: HashMap<&str, LayerSums> = names.map(|name| (name, LayerSums::new(name))).collect();
+    for (id, shapes) in batches {
+        for shape in shapes?.iter() {
+            if let Some(layer) = layers.get_mut(shape.name.as_str()) {
+                layer.note(id, shape.neurons.as_ref());
             }
         }
-        Some(layers.into_values().collect())
     }
-
-    fn note(&mut self, id: BatchId, shape: &LayerShape) {
-        self.first_batch = Some(self.first_batch.map_or(id.number, |first| first.min(id.number)));
-        if let Some(neurons) = &shape.neurons
-            && self.shape.as_ref().is_none_or(|(highest, _)| *highest <= id)
-        {
-            self.shape = Some((id, neurons.clone()));
-        }
-    }
+    Some(layers.into_values().collect())
 }
 
 /// How many batches have a layer with each number of steps.
@@ -325,10 +305,10 @@ impl Tally {
     }
 
     /// Takes what all batches say of some layers, after a batch that had these layers was taken out.
-    pub fn correct(&mut self, layers: &[LayerPresence]) {
-        for presence in layers {
-            if let Some(&at) = self.index.get(&presence.name) {
-                self.sums(at).correct(presence);
+    pub fn correct(&mut self, layers: &[LayerSums]) {
+        for said in layers {
+            if let Some(&at) = self.index.get(&said.name) {
+                self.sums(at).correct(said);
             }
         }
         self.order += 1;
@@ -482,39 +462,30 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn count(updates: u64, dense: u64) -> LayerCount {
-        LayerCount { updates, dense, ..LayerCount::default() }
-    }
-
-    fn batch(samples: u64, layers: &[(&str, u64, u64)]) -> BatchCount {
-        let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![2]) };
-        BatchCount {
-            samples,
-            shapes: layers.iter().map(|layer| shape(layer.0)).collect(),
-            layers: layers.iter().map(|&(_, updates, dense)| count(updates, dense)).collect(),
-        }
-    }
-
     #[test]
     fn layers_may_differ_from_batch_to_batch_and_batches_can_be_taken_out() {
         let mut tally = Tally::default();
-        let first = batch(2, &[("a", 1, 4), ("b", 2, 4)]);
+        let first = BatchCount::for_tests(2, &[("a", 1, 4), ("b", 2, 4)]);
         tally.add(0.into(), &first);
-        tally.add(1.into(), &batch(3, &[("b", 5, 6), ("c", 7, 8)]));
+        tally.add(1.into(), &BatchCount::for_tests(3, &[("b", 5, 6), ("c", 7, 8)]));
         assert_eq!((tally.samples(), tally.batches()), (5, 2));
         assert_eq!(tally.layers()[1].effective, 7);
         assert_eq!(*tally.remove(&first), [0, 1]);
         assert_eq!((tally.samples(), tally.batches()), (3, 1));
         assert_eq!((tally.layers()[0].effective, tally.layers()[1].dense), (0, 6));
+        let mut silent = Tally::default();
+        silent.add(0.into(), &BatchCount::for_tests(1, &[("a", 0, 4)]));
+        silent.remove(&BatchCount::for_tests(1, &[("a", 0, 4)]));
+        assert!(silent.layers()[0].updates_by_step.is_empty(), "not even a step without updates is left");
     }
 
     #[test]
     fn sums_beyond_64_bits_stay_right() {
         let mut tally = Tally::default();
         for number in 0..12 {
-            tally.add(number.into(), &batch(1, &[("a", u64::MAX, u64::MAX)]));
+            tally.add(number.into(), &BatchCount::for_tests(1, &[("a", u64::MAX, u64::MAX)]));
         }
-        tally.remove(&batch(1, &[("a", u64::MAX, u64::MAX)]));
+        tally.remove(&BatchCount::for_tests(1, &[("a", u64::MAX, u64::MAX)]));
         assert_eq!(tally.layers()[0].effective, 11 * u128::from(u64::MAX));
     }
 
@@ -529,7 +500,7 @@ mod tests {
         };
         let made = |number: u64| BatchCount {
             layers: vec![count.clone()],
-            ..batch(1, &[(&number.to_string(), 0, 0)])
+            ..BatchCount::for_tests(1, &[(&number.to_string(), 0, 0)])
         };
         for number in 0..300 {
             tally.add(number.into(), &made(number));
@@ -552,7 +523,7 @@ mod tests {
                 LayerCount { updates: 1 << 20, dense: 1 << 30, updates_by_step, ..LayerCount::default() };
             // Layers come again, with more steps or fewer.
             let name = (number * 7 % 400).to_string();
-            BatchCount { layers: vec![count], ..batch(1, &[(&name, 0, 0)]) }
+            BatchCount { layers: vec![count], ..BatchCount::for_tests(1, &[(&name, 0, 0)]) }
         };
         let added = |numbers: &mut dyn Iterator<Item = u64>| {
             let mut tally = Tally::default();
@@ -592,7 +563,7 @@ mod tests {
     fn of_the_same_number_in_several_ranks_the_highest_says_the_shape() {
         let with_shape = |width: u64| BatchCount {
             shapes: [LayerShape { name: "a".into(), neurons: Some(vec![width]) }].into(),
-            ..batch(1, &[("a", 1, 4)])
+            ..BatchCount::for_tests(1, &[("a", 1, 4)])
         };
         let batches = [(3, None, 9), (3, Some(0), 8), (3, Some(1), 5), (2, Some(7), 6)];
         let added = |batches: &mut dyn Iterator<Item = &(u64, Option<u32>, u64)>| {
@@ -618,7 +589,7 @@ mod tests {
         let json = format!(r#"{{"known": {{"neurons": {neurons}, "ever": "80", "always": "00"}}}}"#);
         let activity = serde_json::from_str(&json).expect("an activity");
         let count = LayerCount { updates: 3, dense: 4, updates_by_step: vec![2, 1], activity };
-        BatchCount { layers: vec![count], ..batch(1, &[(name, 0, 0)]) }
+        BatchCount { layers: vec![count], ..BatchCount::for_tests(1, &[(name, 0, 0)]) }
     }
 
     #[test]
@@ -636,7 +607,7 @@ mod tests {
                 updates_by_step: vec![2],
                 ..LayerCount::default()
             }],
-            ..batch(1, &[("a", 0, 0)])
+            ..BatchCount::for_tests(1, &[("a", 0, 0)])
         };
         tally.add(2.into(), &one_step);
         tally.remove(&one_step);
@@ -677,7 +648,7 @@ mod tests {
             updates_by_step: steps.clone(),
             ..LayerCount::default()
         };
-        BatchCount { layers: layers.values().map(count).collect(), ..batch(1, &names) }
+        BatchCount { layers: layers.values().map(count).collect(), ..BatchCount::for_tests(1, &names) }
     }
 
     proptest! {

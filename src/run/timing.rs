@@ -4,8 +4,11 @@
 //! about the run. The time of the batch's file does. Only a batch that appears while neurotop looks on is as new as
 //! that, whatever the clock of the machine that wrote it shows.
 
-use super::pace::Pace;
+use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
+
+/// How many of the newest batches the pace is taken from.
+const NEWEST: usize = 32;
 
 /// File systems and servers may be ahead by this much, which is worth no word.
 const AHEAD: Duration = Duration::from_secs(5);
@@ -28,7 +31,7 @@ pub fn when_written(modified: SystemTime, now: SystemTime) -> Option<SystemTime>
     can_be_right.then(|| modified.min(now))
 }
 
-/// When the counted batches were written.
+/// When the counted batches were written. Neither the order in which they are noted nor the grouping matters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileTimes {
     first: Option<SystemTime>,
@@ -37,7 +40,9 @@ pub struct FileTimes {
     timed: u64,
     /// Batches without one.
     untimed: u64,
-    pace: Pace,
+    /// The newest times, the oldest first. The pace is taken from them and not from when batches are seen, so that it is
+    /// known at once in the middle of a run.
+    newest: VecDeque<SystemTime>,
     /// The newest time that was in the future when it was seen.
     ahead: Option<SystemTime>,
     /// The least time from the writing of a batch to its appearance, of those that appeared while neurotop looked on.
@@ -86,12 +91,20 @@ impl FileTimes {
         self.first = Some(self.first.map_or(written, |first| first.min(written)));
         self.last = self.last.max(Some(written));
         self.timed += 1;
-        self.pace.note(written);
+        self.note_newest(written);
+    }
+
+    fn note_newest(&mut self, written: SystemTime) {
+        let place = self.newest.partition_point(|&other| other <= written);
+        self.newest.insert(place, written);
+        if self.newest.len() > NEWEST {
+            self.newest.pop_front();
+        }
     }
 
     /// Adds the times of other batches of the run.
     pub fn join(&mut self, other: &Self) {
-        other.pace.times().for_each(|written| self.pace.note(written));
+        other.newest().for_each(|written| self.note_newest(written));
         self.first = self.first.into_iter().chain(other.first).min();
         self.last = self.last.max(other.last);
         self.ahead = self.ahead.max(other.ahead);
@@ -127,12 +140,17 @@ impl FileTimes {
 
     /// The mean time between the newest batches; `None` before there are two at different times.
     pub fn interval(&self) -> Option<Duration> {
-        self.pace.interval()
+        let span = self.newest_span().filter(|span| !span.is_zero())?;
+        Some(span / (self.newest.len() as u32 - 1))
+    }
+
+    fn newest_span(&self) -> Option<Duration> {
+        self.newest.back()?.duration_since(*self.newest.front()?).ok()
     }
 
     /// The newest times, the oldest first.
     pub fn newest(&self) -> impl Iterator<Item = SystemTime> {
-        self.pace.times()
+        self.newest.iter().copied()
     }
 
     /// The newest time that was in the future when it was seen.
@@ -170,8 +188,8 @@ impl FileTimes {
 
     /// The mean time between the newest batches.
     fn recent_interval(&self) -> Option<Duration> {
-        let recent = self.pace.span().filter(|&span| span >= LEAST_SPAN);
-        recent.and(self.pace.interval()).or_else(|| self.whole_interval())
+        let recent = self.newest_span().filter(|&span| span >= LEAST_SPAN);
+        recent.and(self.interval()).or_else(|| self.whole_interval())
     }
 
     /// Why the times cannot be right, if they cannot.
@@ -353,6 +371,7 @@ mod tests {
         assert_eq!(quick.doubt(at(7)), None, "a run may be quick");
         let two = Timing::new(&found([7, 7], 60), Phase::Finished, None, 1.0, at(60));
         assert_eq!((two.doubt, two.batches_per_second), (None, None), "two may come by chance");
+        assert_eq!(found([7, 7], 60).interval(), None);
     }
 
     #[test]
@@ -387,6 +406,9 @@ mod tests {
     #[test]
     fn the_parts_of_a_run_have_its_times_together() {
         let whole = found((0..100).map(|n| n * n), 10_000);
+        assert_eq!(whole.newest().count(), NEWEST);
+        assert_eq!(whole.interval(), Some(Duration::from_secs(99 * 99 - 68 * 68) / 31));
+        assert_eq!(found((0..100).rev().map(|n| n * n), 10_000), whole, "in any order");
         let mut joined = found((0..100).filter(|n| n % 3 == 0).map(|n| n * n), 10_000);
         let other = found((0..100).filter(|n| n % 3 != 0).map(|n| n * n), 10_000);
         joined.join(&FileTimes::from_parts(other.first(), other.newest(), other.batches()));

@@ -5,14 +5,15 @@ use super::owner::FirstBatches;
 use super::{BatchPotentials, Cause, Presence, Problem, Severity, Watching};
 use crate::count::BatchCount;
 use crate::follow::{Account, CountedBatches};
+use crate::run::log;
 use crate::run::prices::{Cost, Costs, LayerDefaults};
-use crate::run::problem_list::{Kind, More, NotListed, Problems};
+use crate::run::problem_list::{More, Problems};
 use crate::run::ranks::{RankStatus, Ranks};
 use crate::run::run_sums::RunSums;
 use crate::run::series::History;
 use crate::run::state::{KnownManifest, Loss, Progress, path_bytes};
 use crate::run::sums::Operations;
-use crate::run::tally::{LayerPresence, LayerSums, Tally};
+use crate::run::tally::{LayerSums, Tally};
 use crate::run::throughput::Throughput;
 use crate::run::timing::{FileTimes, Phase, Timing, when_written};
 use crate::snapshot::{BatchId, BatchName, End, LayerEntry, LayerPrice, Manifest, SnapshotError, shown};
@@ -84,11 +85,11 @@ pub enum Status {
 
 /// What outlives a tally that starts over.
 #[derive(Debug, Clone, Default)]
-struct Lasting {
+pub(super) struct Lasting {
     /// Where it is, as it was named or found.
     directory: Option<Arc<Path>>,
     /// How often the tally was started over.
-    epoch: u64,
+    pub(super) epoch: u64,
     presence: Option<Presence>,
     watching: Option<Watching>,
     /// Why it was last started over.
@@ -122,23 +123,21 @@ pub struct Addition {
 #[derive(Debug, Clone, Default)]
 pub struct Run {
     settings: Arc<Settings>,
-    lasting: Lasting,
+    pub(super) lasting: Lasting,
     manifest: Option<Arc<Manifest>>,
     end: Option<End>,
     /// When the end, or that the recorder has stopped, was first seen.
     end_came: Option<SystemTime>,
-    sums: RunSums,
+    pub(super) sums: RunSums,
     /// Tells which batches are in the sums, with which counts: see [`BatchId::fingerprint`].
     fingerprint: u64,
-    /// The end that follows from the ends of all ranks. It is the end of a run without one of its own.
-    common_end: Option<End>,
-    problems: Arc<Problems>,
+    pub(super) problems: Arc<Problems>,
     /// Problems of all counted batches together.
     of_all: Vec<(Cause, Problem)>,
-    /// Notices about counted batches, and the batch that each names.
-    remarks: BTreeMap<String, BatchName>,
+    /// Notices about counted batches: by [kind](Problem::kind) the batch that it names, and its text.
+    remarks: BTreeMap<(String, String), (BatchName, String)>,
     /// The first batches with all layers and without some.
-    first: FirstBatches,
+    pub(super) first: FirstBatches,
     /// Neurons and reset mechanisms without a price that may be misspelt.
     misspelt: Misspelt,
     /// Prices in the manifest that cannot be used.
@@ -157,19 +156,19 @@ pub struct Run {
     /// When something was last seen to be new: what is being copied here may be old.
     last_news: Option<SystemTime>,
     /// How many batches there were at first, until they are counted.
-    found: Option<u64>,
+    pub(super) found: Option<u64>,
     throughput: Throughput,
     ended: Option<Ended>,
     /// The batch with the highest number, as it was last counted.
     newest: Option<(u64, String)>,
     /// What an export has of that batch.
-    potentials: Option<Arc<BatchPotentials>>,
+    pub(super) potentials: Option<Arc<BatchPotentials>>,
     revision: u64,
     structure: u64,
     /// How many of the batches an earlier process counted.
     resumed: u64,
-    /// Whether batches may have been deleted since that process counted them.
-    may_have_deleted: bool,
+    /// Whether batches may have been deleted since that process counted them, so that they cannot be counted again.
+    pub(super) may_have_deleted: bool,
     corrections: u64,
 }
 
@@ -276,8 +275,10 @@ impl Run {
             // For a counted batch, nothing but notices is kept.
             if is_of_progress(&path) {
                 self.lasting.losses.push(reason);
-            } else if BatchName::parse(&path).is_some() && !lost.contains(&path) {
-                self.add_remark(Problem { path, reason, severity: Severity::Notice });
+            } else if let Some(batch) = BatchName::parse(&path).filter(|_| !lost.contains(&path)) {
+                let notice = remark(batch, &reason);
+                self.remarks.insert(notice.kind(), (batch, reason));
+                self.add_problem(notice);
             } else {
                 self.add_problem(set_aside(path, reason));
             }
@@ -358,7 +359,7 @@ impl Run {
     /// Whether the expected number of batches is known and counted. The end of a run with several ranks does not say
     /// it: the last rank may have written its own end as that of the run.
     fn has_all_batches(&self) -> bool {
-        let end = if self.has_several_ranks() { self.common_end.as_ref() } else { self.end() };
+        let end = if self.has_several_ranks() { self.sums.ranks.common_end() } else { self.end() };
         let said = end.map_or(self.expected_batches(), |end| end.batches);
         said.is_some_and(|said| self.sums.tally.batches() >= said)
     }
@@ -370,12 +371,6 @@ impl Run {
     /// How many of the batches an earlier process counted.
     pub fn resumed(&self) -> u64 {
         self.resumed
-    }
-
-    /// Whether batches may have been deleted since an earlier process counted them, so that they cannot be counted
-    /// again.
-    pub fn may_have_deleted(&self) -> bool {
-        self.may_have_deleted
     }
 
     /// A view of the run at `now` with this revision. Problems of all batches together are found here and not after
@@ -518,24 +513,10 @@ impl Run {
         self.refused = why;
     }
 
-    /// Takes the potentials that an export has.
-    pub fn take_potentials(&mut self, potentials: Option<Arc<BatchPotentials>>) {
-        self.potentials = potentials;
-    }
-
-    pub fn note_first(&mut self, first: FirstBatches) {
-        self.first = first;
-    }
-
     /// Takes what the counted batches say of some layers, after a batch with these layers was replaced or taken out.
-    pub(super) fn correct_layers(&mut self, layers: &[LayerPresence]) {
+    pub(super) fn correct_layers(&mut self, layers: &[LayerSums]) {
         self.sums.tally.correct(layers);
         self.structure += 1;
-    }
-
-    /// Takes a batch that was counted again with the same numbers.
-    pub(super) fn note_same(&mut self, count: &BatchCount) {
-        self.sums.tally.doubt_activity(count);
     }
 
     pub fn end_with(&mut self, ended: Ended) {
@@ -560,16 +541,6 @@ impl Run {
                 self.sums.ranks.note_first_found(rank, written);
             }
         }
-    }
-
-    /// Takes that the batches that were there at first are counted.
-    pub fn catch_up(&mut self) {
-        self.found = None;
-    }
-
-    /// Whether batches that were there at first are still to be counted.
-    pub fn is_catching_up(&self) -> bool {
-        self.found.is_some()
     }
 
     /// Adds a batch that is counted at `now`.
@@ -597,7 +568,7 @@ impl Run {
         self.throughput.note(bytes, now);
         self.last_news = self.last_news.max(Some(came));
         self.first_seen.get_or_insert(now);
-        let appeared = self.settings.live && !self.is_catching_up();
+        let appeared = self.settings.live && self.found.is_none();
         let written = if appeared { Some(now) } else { when_written(modified, now) };
         self.last_activity = self.last_activity.max(written);
         let of_rank = rank.map(|rank| self.sums.ranks.times_of(rank));
@@ -660,7 +631,7 @@ impl Run {
         let Some((neuron, reset)) = neuron.zip(reset).filter(|_| self.misspelt.len() < MOST_MISSPELT) else {
             return;
         };
-        let has_price = self.recorded_price(layer).recorded().is_some();
+        let has_price = self.declared(layer).is_some_and(|entry| entry.price.recorded().is_some());
         if let Some(meant) = self.settings.costs.meant(neuron, reset).filter(|_| !has_price) {
             let key = (source, neuron.to_owned(), reset.to_owned());
             let layer = shown(layer).into_owned();
@@ -712,10 +683,9 @@ impl Run {
         self.sums.history.units_with_measured(&self.measured_prices())
     }
 
-    /// Updates what follows from the ranks, their ends and the manifest.
+    /// Expects the ranks that the manifest says, once there is any.
     fn expect_ranks(&mut self) {
         self.sums.ranks.expect(self.manifest().and_then(|manifest| manifest.world_size).unwrap_or(0));
-        self.common_end = self.sums.ranks.common_end();
     }
 
     /// Adds a problem. One that sets a file aside replaces an earlier one with the same file; there may be several
@@ -732,34 +702,26 @@ impl Run {
         }
     }
 
-    /// Adds a notice about a counted batch. It names the first batch that it is true of, whichever process counted that
-    /// batch.
-    pub fn add_remark(&mut self, problem: Problem) {
-        let Some(batch) = BatchName::parse(&problem.path) else { return };
-        if let Some(before) = self.remark(&problem.reason) {
-            if self.remarks.get(&problem.reason).is_some_and(|first| *first < batch) {
+    /// Adds a notice about a counted batch. Many batches may have it, of which it names the first by name, whichever
+    /// process counted that batch, and whatever the order.
+    pub fn add_remark(&mut self, batch: BatchName, reason: String) {
+        let notice = remark(batch, &reason);
+        if let Some((first, said)) = self.remarks.get(&notice.kind()) {
+            let before = remark(*first, said);
+            if self.problems.contains(&before) && *first < batch {
                 return;
             }
-            self.take_notice_back(&before);
+            Arc::make_mut(&mut self.problems).take_back(&before);
         }
-        self.remarks.insert(problem.reason.clone(), batch);
-        self.add_problem(problem);
+        self.remarks.insert(notice.kind(), (batch, reason));
+        log::problem(&notice);
+        self.add_problem(notice);
     }
 
     /// The notices about counted batches that are still true.
     fn remarks(&self) -> impl Iterator<Item = Problem> {
-        self.remarks.keys().filter_map(|reason| self.remark(reason))
-    }
-
-    fn remark(&self, reason: &str) -> Option<Problem> {
-        let path = self.remarks.get(reason)?.to_string();
-        let remark = Problem { path, reason: reason.to_owned(), severity: Severity::Notice };
-        Some(remark).filter(|remark| self.problems.contains(remark))
-    }
-
-    /// Removes a notice that is no longer true, or names another batch now.
-    pub fn take_notice_back(&mut self, problem: &Problem) {
-        Arc::make_mut(&mut self.problems).take_back(problem);
+        let remarks = self.remarks.values().map(|(batch, reason)| remark(*batch, reason));
+        remarks.filter(|remark| self.problems.contains(remark))
     }
 
     /// Takes out a batch that was added.
@@ -809,7 +771,7 @@ impl Run {
 
     /// The end of the run; without one of its own, the end of all ranks together.
     pub fn end(&self) -> Option<&End> {
-        self.end.as_ref().or(self.common_end.as_ref())
+        self.end.as_ref().or(self.sums.ranks.common_end())
     }
 
     /// The run's own end.
@@ -848,23 +810,13 @@ impl Run {
         &self.sums.history
     }
 
-    /// The first batch with all layers that any batch has, and the first that lacks some.
-    pub fn first_batches(&self) -> FirstBatches {
-        self.first
-    }
-
     pub fn account(&self) -> Account {
         self.account
     }
 
     /// The problems, by file. Of many of a kind, the first by name are listed.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems_of_files().chain(self.of_all.iter().map(|(_, problem)| problem)).chain(&self.lost)
-    }
-
-    /// The problems of files, without those of all batches together.
-    pub fn problems_of_files(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.iter()
+        self.problems.iter().chain(self.of_all.iter().map(|(_, problem)| problem)).chain(&self.lost)
     }
 
     /// The problems. Behind the last of each kind is how many more there are.
@@ -894,16 +846,6 @@ impl Run {
         !self.settings.live || self.ended.is_some() || self.is_over(now)
     }
 
-    /// How many problems of files are not listed, by severity and kind.
-    pub fn problems_not_listed(&self) -> impl Iterator<Item = NotListed> {
-        self.problems.not_listed()
-    }
-
-    /// Adds problems of which only the number is known.
-    pub fn add_unnamed_problems(&mut self, severity: Severity, kind: Kind, more: u64) {
-        Arc::make_mut(&mut self.problems).add_unnamed(severity, kind, more);
-    }
-
     /// Why the run must not be counted, if it must not.
     pub fn refused(&self) -> Option<&SnapshotError> {
         self.refused.as_ref()
@@ -922,11 +864,6 @@ impl Run {
     /// Why the tally was last started over, if it was.
     pub fn restarted(&self) -> Option<&str> {
         self.lasting.restarted.as_deref()
-    }
-
-    /// How often the tally was started over.
-    pub fn restarts(&self) -> u64 {
-        self.lasting.epoch
     }
 
     /// The name of the batch with the highest number, and of several ranks the highest, as it was last counted.
@@ -982,11 +919,6 @@ impl Run {
     /// The cost of an update of a layer.
     pub fn layer_cost(&self, layer: &str) -> Option<Cost> {
         cost(&self.settings, self.manifest(), layer)
-    }
-
-    /// What the manifest says of the price of a layer.
-    pub fn recorded_price(&self, layer: &str) -> &LayerPrice {
-        self.declared(layer).map_or(&LayerPrice::Unknown, |entry| &entry.price)
     }
 
     /// What the manifest says of a layer.
@@ -1062,9 +994,9 @@ impl Run {
         }
         // If the end comes before the first batch, the wait begins with it.
         let last = self.last_news.max(self.end_came);
-        let silent_for = |time: Duration| {
-            last.is_none_or(|last| now.duration_since(last).is_ok_and(|silent| silent >= time))
-        };
+        // Where the clock was set back since then, nobody knows for how long; waiting for it may take for ever.
+        let distance = |last| now.duration_since(last).unwrap_or_else(|back| back.duration());
+        let silent_for = |time: Duration| last.is_none_or(|last| distance(last) >= time);
         let seen = self.account.seen - self.account.twins;
         match self.end() {
             Some(End { batches: Some(batches), .. }) if seen < *batches => {
@@ -1207,6 +1139,10 @@ fn misspelt((source, neuron, reset): &(&str, String, String), (layer, meant): &(
 fn lacks_layers(batch: BatchName) -> Problem {
     let reason = "it lacks layers that other batches have, here and perhaps later: its samples count for their figures \
                   per sample all the same; write every layer in every batch, and a run for each network";
+    remark(batch, reason)
+}
+
+fn remark(batch: BatchName, reason: &str) -> Problem {
     Problem { path: batch.to_string(), reason: reason.to_owned(), severity: Severity::Notice }
 }
 
@@ -1217,8 +1153,6 @@ fn set_aside(path: String, reason: String) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::LayerCount;
-    use crate::snapshot::LayerShape;
 
     fn run() -> Run {
         Run::new(Settings {
@@ -1229,11 +1163,7 @@ mod tests {
     }
 
     fn counted(number: u64, layer: &str) -> Addition {
-        let count = BatchCount {
-            samples: 1,
-            shapes: [LayerShape { name: layer.into(), neurons: Some(vec![2]) }].into(),
-            layers: vec![LayerCount { updates: 1, dense: 2, ..LayerCount::default() }],
-        };
+        let count = BatchCount::for_tests(1, &[(layer, 1, 2)]);
         Addition::new(number.into(), format!("batch-{number}.npz"), SystemTime::UNIX_EPOCH, 1, count)
     }
 
@@ -1320,11 +1250,25 @@ mod tests {
                 (view.problems().count(), view.set_aside().count(), view.is_complete()),
                 (2, 1, false)
             );
-            run.take_notice_back(&problem(Severity::Notice));
+            Arc::make_mut(&mut run.problems).take_back(&problem(Severity::Notice));
             assert_eq!((run.problems().count(), run.set_aside().count()), (1, 1));
             run.solve("x");
             assert!(run.problems().next().is_none() && run.is_complete());
             assert_eq!(view.problems().count(), 2, "what was published stays as it was");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_up_no_end() {
+        let mut run = run();
+        let counted_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        run.add(counted(0, "a"), counted_at);
+        run.take_end(Some(End { samples: Some(2), ..End::default() }));
+        let run = run.conclude(1, counted_at);
+        for (moved, is_over) in [(-3600, true), (-1, false), (0, false), (29, false), (30, true)] {
+            let now = counted_at.checked_add(Duration::from_secs(3600)).expect("a time");
+            let now = now - Duration::from_secs((3600 - moved) as u64);
+            assert_eq!(run.is_over(now), is_over, "{moved} s later");
         }
     }
 
@@ -1352,7 +1296,7 @@ mod tests {
         before.note_loss(Loss::Possible("c".into()));
         before.add(counted(0, "a"), SystemTime::UNIX_EPOCH);
         let after = before.begun_again("as you asked");
-        assert_eq!((after.restarts(), after.restarted()), (1, Some("as you asked")));
+        assert_eq!((after.lasting.epoch, after.restarted()), (1, Some("as you asked")));
         let named: Vec<&str> = after.problems().map(|problem| problem.path.as_str()).collect();
         assert_eq!(named, ["progress", "progress 2", "progress"]);
         assert_eq!((after.sums.tally.batches(), after.set_aside().count()), (0, 3));

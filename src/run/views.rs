@@ -15,7 +15,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub(super) struct Slot {
     entry: Mutex<RunEntry>,
-    readers: Arc<Readers>,
+    readers: Readers,
 }
 
 impl Slot {
@@ -23,7 +23,7 @@ impl Slot {
         let before = std::mem::replace(&mut lock(&self.entry).run, Arc::new(view));
         // Freeing the old view takes time, which is not spent under the lock.
         drop(before);
-        self.readers.wake();
+        wake(&self.readers);
     }
 
     /// Says that a fault has ended the owner, which cannot say so itself.
@@ -40,15 +40,12 @@ impl Slot {
 }
 
 /// Who wants to know when something is new.
-#[derive(Debug, Default)]
-struct Readers(Mutex<Vec<Sender<()>>>);
+type Readers = Arc<Mutex<Vec<Sender<()>>>>;
 
-impl Readers {
-    fn wake(&self) {
-        for reader in lock(&self.0).iter() {
-            // One message is as good as many.
-            let _ = reader.try_send(());
-        }
+fn wake(readers: &Readers) {
+    for reader in lock(readers).iter() {
+        // One message is as good as many.
+        let _ = reader.try_send(());
     }
 }
 
@@ -59,7 +56,7 @@ pub struct Views(Arc<AllViews>);
 #[derive(Debug, Default)]
 struct AllViews {
     slots: Mutex<BTreeMap<usize, Arc<Slot>>>,
-    readers: Arc<Readers>,
+    readers: Readers,
     left_out: AtomicUsize,
     /// What is there where no run is.
     instead: Mutex<Option<String>>,
@@ -71,7 +68,7 @@ impl Views {
     /// A channel that has a message whenever something is new.
     pub fn news(&self) -> Receiver<()> {
         let (wake, news) = bounded(1);
-        lock(&self.0.readers.0).push(wake);
+        lock(&self.0.readers).push(wake);
         news
     }
 
@@ -109,7 +106,7 @@ impl Views {
         let is_out = !lock(&self.0.looked_at).contains(&number);
         if is_out {
             lock(&self.0.slots).remove(&number);
-            self.0.readers.wake();
+            wake(&self.0.readers);
         }
         is_out
     }
@@ -117,13 +114,13 @@ impl Views {
     /// Sets how many more runs there are than are followed.
     pub(super) fn leave_out(&self, runs: usize) {
         self.0.left_out.store(runs, Ordering::Relaxed);
-        self.0.readers.wake();
+        wake(&self.0.readers);
     }
 
     /// Sets what is there where no run is.
     pub(super) fn set_instead(&self, instead: Option<String>) {
         *lock(&self.0.instead) = instead;
-        self.0.readers.wake();
+        wake(&self.0.readers);
     }
 
     /// Sets which runs somebody looks at.

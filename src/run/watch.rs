@@ -262,7 +262,7 @@ impl Watch {
         }
         let run = self.views.newest(number);
         let deletes = run.is_some_and(|run| {
-            run.manifest().is_some_and(|manifest| manifest.keep.is_some()) || run.may_have_deleted()
+            run.manifest().is_some_and(|manifest| manifest.keep.is_some()) || run.may_have_deleted
         });
         if deletes || self.options.keeping == Keeping::ProgressAndPrune {
             return Err("not started over: counted batches are deleted, and would be lost");

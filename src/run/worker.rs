@@ -246,13 +246,14 @@ fn count(task: Task, current: &AtomicU64, helpers: &Helpers, scratch: &mut Scrat
         let result = Err(SnapshotError::new("it was to be counted for an earlier tally", "wait"));
         return Counted { task, after: None, result };
     }
-    let path = task.directory.join(&task.job.name);
+    let name = task.job.name.to_string();
+    let path = task.directory.join(&name);
     let started = Instant::now();
     // A fault of this program in one batch must not end a run of days.
     let result = catch_unwind(AssertUnwindSafe(|| read(&path, task.manifest.as_deref(), helpers, scratch)))
         .unwrap_or_else(|_| Err(SnapshotError::fault()));
     tracing::debug!(?path, took = ?started.elapsed(), whole = result.is_ok(), "read");
-    let after = look(&task.directory, &task.job.name).map(|found| found.identity);
+    let after = look(&task.directory, &name).map(|found| found.identity);
     Counted { task, after, result }
 }
 

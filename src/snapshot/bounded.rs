@@ -93,11 +93,11 @@ impl<'de> Visitor<'de> for Warnings {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
         let mut kept = Vec::new();
         let mut left_out = 0_u64;
-        while let Some(Sentence(sentence)) = list.next_element()? {
+        while let Some(sentence) = list.next_element::<String>()? {
             // There is room for one more, so that warnings that were read and written are the same when they are read
             // again.
             if kept.len() <= MAX_WARNINGS {
-                kept.push(sentence);
+                kept.push(shortened(&sentence, MAX_WARNING).into_owned());
             } else {
                 left_out += 1;
             }
@@ -106,16 +106,6 @@ impl<'de> Visitor<'de> for Warnings {
             kept[MAX_WARNINGS] = format!("{} more warnings are left out", left_out + 1);
         }
         Ok(kept)
-    }
-}
-
-/// A warning that is shortened as soon as it is read.
-struct Sentence(String);
-
-impl<'de> Deserialize<'de> for Sentence {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(Self(shortened(&text, MAX_WARNING).into_owned()))
     }
 }
 

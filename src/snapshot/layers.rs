@@ -3,7 +3,7 @@
 use super::bounded::at_most;
 use super::manifest::LayerEntry;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 
 /// The most layers of a manifest, since a batch may have no more members.
@@ -16,19 +16,12 @@ pub struct Layers {
     entries: Vec<LayerEntry>,
     /// The index of the entry with each name.
     places: HashMap<String, usize>,
-    /// The first entry with the name of another.
-    twice: Option<usize>,
 }
 
 impl Layers {
     pub(super) fn new(entries: Vec<LayerEntry>) -> Self {
-        let (mut places, mut twice) = (HashMap::with_capacity(entries.len()), None);
-        for (place, entry) in entries.iter().enumerate() {
-            if places.insert(entry.name.clone(), place).is_some() {
-                twice.get_or_insert(place);
-            }
-        }
-        Self { entries, places, twice }
+        let places = entries.iter().enumerate().map(|(place, entry)| (entry.name.clone(), place));
+        Self { places: places.collect(), entries }
     }
 
     /// The index of a layer.
@@ -40,9 +33,11 @@ impl Layers {
         self.place(name).map(|place| &self.entries[place])
     }
 
-    /// The first duplicate name.
+    /// The name that is the first to be there again.
     pub(super) fn twice(&self) -> Option<&str> {
-        self.twice.map(|place| self.entries[place].name.as_str())
+        let mut seen = HashSet::new();
+        let mut names = self.entries.iter().map(|entry| entry.name.as_str());
+        names.find(|name| self.places.len() < self.entries.len() && !seen.insert(*name))
     }
 }
 

@@ -30,7 +30,8 @@ impl Storage for Disk {
         }
         directory.read_dir().map_err(|error| format!("it cannot be listed: {error}"))?;
         let inode = stat(directory, true).map_or(0, |stat| stat.inode);
-        Ok(Some((inode, metadata.created().ok())))
+        // As with the times of files, none is before 1970.
+        Ok(Some((inode, metadata.created().ok().map(|made| made.max(SystemTime::UNIX_EPOCH)))))
     }
 
     fn entries(&self, directory: &Path, interests: Interests<'_>) -> io::Result<Vec<Entry>> {

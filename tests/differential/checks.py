@@ -94,7 +94,7 @@ def check_named(way: dict[Key, Option], figures: dict, truth: Truth, on_disk: bo
             options = batch.options_on_disk() if on_disk else batch.options()
             if on_disk and not any(option.named for option in options) or not batch.may_be_named(options):
                 findings.append(Finding("named without a reason", reason))
-        elif not (truth.is_another and truth.prunes):
+        elif not truth.prunes or not (truth.is_another or truth.may_be_doubted(reason)):
             findings.append(Finding("named without a reason", reason))
     if truth.lost and not any(key is None for key in reasons):
         findings.append(Finding("silent", "of a run before some are counted and deleted, and nothing says that"))

@@ -14,7 +14,7 @@ what a researcher would expect, and says so here ("ours"):
 - A batch that changes after a restart counts as it is now; or as it was counted first, and then it is named.
 - What a restart forgets: with its progress kept, nothing that was on disk for some seconds; without, what is deleted.
 - With --prune every batch counts as if it had not been deleted. One that is written again, perhaps after its
-  deletion, counts as it is now, or is named.
+  deletion, counts as it is now, or is named. Where a restart finds none that is as it was counted, it may say so (ours).
 - A run that takes the place of another (another `id`; a directory created again; a link that leads elsewhere; or, at
   a restart, no batch left of those that were counted) starts at nothing: none of the batches before may be in the
   figures. If any of those was deleted by --prune, that is named, unless a link leads elsewhere.
@@ -182,6 +182,11 @@ class Truth:
         for batch in self.batches.values():
             if batch.counted and not batch.files:
                 batch.counted, batch.maybe = None, [batch.counted]
+
+    def may_be_doubted(self, reason: str) -> bool:
+        """Whether a restart may say that counts may be lost: it cannot know whether a batch that was written again had
+        been deleted before."""
+        return ".doubtful-" in reason and self.restarts > 0 and any(b.was_replaced for b in self.batches.values())
 
     def came_to_rest(self) -> None:
         """The figures were seen to be right: what is there is counted."""

@@ -61,7 +61,10 @@ fn add_batch(run: &Path, number: usize) -> PathBuf {
     support::batches(run).pop().expect("a batch")
 }
 
-/// A batch with other figures in the place of one.
+/// The updates of a batch with other figures.
+const CHANGED: u128 = 12;
+
+/// Such a batch in the place of one.
 fn add_changed_batch(run: &Path, number: usize) {
     let mut members = small_batch();
     members.insert("lif.post".into(), Npy::potentials(&[3, 2, 2], (0..12).map(|at| at as f32)));
@@ -565,11 +568,11 @@ fn what_is_lost_is_named_by_every_later_process() {
 }
 
 /// `neurotop watch` in a process of its own.
-fn process(run: &Path, state: &Path, more: &[&str]) -> Child {
+fn process(run: &Path, state: &Path, more: &[&str], fault: &str) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
     command.args(["watch", "--settle", "0.3"]).arg(run).arg("--state").arg(state).args(more);
-    command.env("XDG_CONFIG_HOME", "/nonexistent").stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("it starts")
+    command.env("XDG_CONFIG_HOME", "/nonexistent").env("NEUROTOP_FAULT", fault);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
 }
 
 #[test]
@@ -592,14 +595,14 @@ fn killed_at_any_moment_it_ends_with_the_figures_of_an_undisturbed_count() {
         };
         // Five times while the batches come, at odd moments.
         for (kill, wait) in [300, 1330, 710, 90, 1170].into_iter().enumerate() {
-            let mut child = process(&run, &state, &more);
+            let mut child = process(&run, &state, &more, "none");
             std::thread::sleep(Duration::from_millis(wait + kill as u64));
             child.kill().expect("killed");
             child.wait().expect("gone");
         }
         writer.join().expect("written");
         more.extend(["--export", export.to_str().expect("text")]);
-        let mut last = process(&run, &state, &more);
+        let mut last = process(&run, &state, &more, "none");
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             match last.try_wait().expect("its state") {
@@ -617,6 +620,72 @@ fn killed_at_any_moment_it_ends_with_the_figures_of_an_undisturbed_count() {
             assert_eq!(support::batches(&run), Vec::<PathBuf>::new(), "all are deleted");
         }
     }
+}
+
+/// The only batch of a run is written again about when the first is deleted, and neurotop dies at each step of that.
+#[test]
+fn killed_around_a_deletion_it_says_no_more_than_can_be_known() {
+    for (step, aside) in
+        [("run", None), ("saved", Some("doubtful")), ("deleted", Some("doubtful")), ("none", Some("void"))]
+    {
+        let (_place, run, state) = place();
+        support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
+        add_batch(&run, 0);
+        if step == "none" {
+            let mut first = start(&run, &state, Keeping::ProgressAndPrune);
+            until(&mut first, "it is deleted", |_| support::batches(&run).is_empty());
+            leave(first);
+        } else {
+            let mut child = process(&run, &state, &["--prune"], step);
+            until_gone(&mut child);
+        }
+        assert_eq!(support::batches(&run).is_empty(), step == "deleted" || step == "none", "{step}");
+        add_changed_batch(&run, 0);
+        for _ in 0..2 {
+            let mut again = start(&run, &state, Keeping::Progress);
+            until(&mut again, "the batch as it is now", |run| {
+                run.tally().total().updates.effective == CHANGED && run.account().waiting == 0
+            });
+            let named: Vec<String> =
+                newest(&again).set_aside().map(|problem| problem.reason.clone()).collect();
+            assert_eq!(named.len(), usize::from(aside.is_some()), "{step}: {named:?}");
+            assert!(aside.is_none_or(|aside| named[0].ends_with(&format!("{aside}-1"))), "{step}: {named:?}");
+            leave(again);
+        }
+        // A run that is whole lacks nothing, if that is not certain.
+        fs::write(run.join("end.json"), r#"{"batches": 1}"#).expect("an end");
+        let mut whole = start(&run, &state, Keeping::Progress);
+        until(&mut whole, "the end", |run| run.end().is_some());
+        assert_eq!(newest(&whole).is_complete(), aside != Some("void"), "{step}");
+    }
+}
+
+/// Waits until a process has ended by itself, or ends it once what it had to do is certainly done.
+fn until_gone(child: &mut Child) {
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().expect("its state").is_none() {
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A state file cannot hold a time before 1970.
+#[cfg(unix)]
+#[test]
+fn a_file_from_before_1970_holds_up_no_progress() {
+    let (_place, run, state) = place();
+    support::small_run(&run, 3);
+    let long_ago = SystemTime::UNIX_EPOCH - Duration::from_secs(400_000_000);
+    for path in support::batches(&run).into_iter().skip(1).chain([run.join("manifest.json"), run.clone()]) {
+        fs::File::open(path).and_then(|file| file.set_modified(long_ago)).expect("a time");
+    }
+    let mut first = start(&run, &state, Keeping::Progress);
+    counted(&mut first, 3);
+    leave(first);
+    let mut again = start(&run, &state, Keeping::Progress);
+    assert_eq!(remarks(&again), ["resumed after 3 batches that were counted before"]);
+    counted(&mut again, 3);
+    assert!(newest(&again).problems().next().is_none());
 }
 
 #[test]

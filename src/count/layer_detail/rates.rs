@@ -1,7 +1,7 @@
 //! The sink that counts the membrane updates of each neuron.
 
 use super::go_on;
-use crate::count::{Crcs, Sink};
+use crate::count::{Crcs, Sink, add_bytes};
 use crate::snapshot::{BatchLayer, Dtype, MemoryOrder, SnapshotError};
 use ndarray::{ArrayD, ShapeBuilder};
 use std::sync::atomic::AtomicBool;
@@ -96,7 +96,7 @@ impl Sink for RateCounter<'_> {
         post: &[u8],
         crcs: &mut Crcs<'_>,
     ) {
-        crcs.add(pre, post);
+        add_bytes(crcs, pre, post);
         self.order = order;
         match order {
             MemoryOrder::C => self.in_c_order(at, dtype, pre, post),

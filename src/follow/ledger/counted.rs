@@ -21,9 +21,9 @@ pub struct CountedBatch {
     pub name: BatchName,
     pub identity: Identity,
     /// The index of its set of layers.
-    pub(super) place: u32,
+    pub place: u32,
     /// The digest of its count; `None` if an older version of neurotop counted it.
-    pub(super) digest: Option<NonZeroU64>,
+    pub digest: Option<NonZeroU64>,
 }
 
 /// The counted batches of a ledger, to be saved.
@@ -39,19 +39,14 @@ pub struct CountedBatches {
     pub(super) lost: Vec<BatchName>,
 }
 
-/// What an older version of neurotop saved about a batch: its name, the state in which it was counted, the index of
-/// its layers, and the digest of its count.
-pub type OlderBatch = (BatchName, Identity, u32, Option<NonZeroU64>);
-
 impl CountedBatches {
-    /// Converts batches that an older version of neurotop saved, each with the index of its layers in `shapes`.
+    /// Batches of which none is gone, as older versions of neurotop saved them.
     pub fn from_older(
         shapes: Vec<Vec<LayerShape>>,
-        batches: impl IntoIterator<Item = OlderBatch>,
+        batches: Vec<CountedBatch>,
         lost: Vec<BatchName>,
     ) -> Self {
-        let counted = |(name, identity, place, digest)| CountedBatch { name, identity, place, digest };
-        Self { shapes, batches: batches.into_iter().map(counted).collect(), gone: Vec::new(), lost }
+        Self { shapes, batches, gone: Vec::new(), lost }
     }
 
     pub fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 //! these it needs no names and states, only what tells whether a batch that comes back has the same count.
 
 use super::Count;
-use crate::snapshot::{BatchId, BatchName, SnapshotError};
+use crate::snapshot::{BatchId, BatchName};
 use crate::storage::Identity;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,27 +154,6 @@ impl Stretch {
     }
 }
 
-/// Consecutive batches that are counted and gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct GoneRange {
-    pub(super) first: BatchName,
-    pub(super) last: BatchName,
-    pub(super) place: u32,
-}
-
-impl GoneRange {
-    /// Extends an error about the first batch to all of them.
-    pub(super) fn shared_reason(&self, reason: &SnapshotError) -> SnapshotError {
-        match self.last.number - self.first.number {
-            0 => reason.clone(),
-            more => SnapshotError::new(
-                format!("{}; so it is with {more} more up to {}", reason.what, self.last),
-                reason.advice.clone(),
-            ),
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Gone {
     /// By rank and first number.
@@ -211,21 +190,21 @@ impl Gone {
         self.stretches.values()
     }
 
-    /// The stretches joined to the longest ranges with the same layers.
-    pub(super) fn ranges(&self) -> impl Iterator<Item = GoneRange> {
+    /// The stretches joined to the longest ranges with the same layers: of each the first batch, the last, and the index
+    /// of the layers.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (BatchName, BatchName, u32)> {
         let mut stretches = self.stretches.values().peekable();
         std::iter::from_fn(move || {
-            let first = stretches.next()?;
-            let mut range = GoneRange { first: first.first(), last: first.last(), place: first.place };
-            let goes_on = |range: &GoneRange, next: &Stretch| {
-                next.place == range.place
-                    && range.last.number.checked_add(1).map(|next| (range.last.rank(), next))
-                        == Some(next.key())
+            let stretch = stretches.next()?;
+            let (mut last, place) = (stretch.last(), stretch.place);
+            let goes_on = |last: BatchName, next: &Stretch| {
+                let number = last.number.checked_add(1);
+                next.place == place && number.map(|number| (last.rank(), number)) == Some(next.key())
             };
-            while let Some(next) = stretches.next_if(|next| goes_on(&range, next)) {
-                range.last = next.last();
+            while let Some(next) = stretches.next_if(|next| goes_on(last, next)) {
+                last = next.last();
             }
-            Some(range)
+            Some((stretch.first(), last, place))
         })
     }
 
@@ -373,7 +352,7 @@ mod tests {
             for number in order {
                 gone.add(&batch(&format!("batch-{number:04}.npz"), 0, None));
             }
-            let ranges: Vec<_> = gone.ranges().map(|range| (range.first.number, range.last.number)).collect();
+            let ranges: Vec<_> = gone.ranges().map(|(first, last, _)| (first.number, last.number)).collect();
             assert_eq!((ranges, gone.len(), gone.lowest()), (vec![(0, 4999)], 5000, Some(0)));
             assert!(gone.stretches.len() <= 2 * 5000 / MOST + 1, "{}", gone.stretches.len());
         }
@@ -395,7 +374,7 @@ mod tests {
         for batch in batches {
             assert_eq!(gone.get(batch.name.id()), Some(batch));
         }
-        let ranges: Vec<_> = gone.ranges().map(|range| (range.first.number, range.last.number)).collect();
+        let ranges: Vec<_> = gone.ranges().map(|(first, last, _)| (first.number, last.number)).collect();
         assert_eq!(ranges, [(9, 10), (11, 13), (14, 14)]);
     }
 

@@ -52,7 +52,7 @@ mod counted;
 mod gone;
 mod shapes;
 
-pub use counted::{CountedBatch, CountedBatches, OlderBatch};
+pub use counted::{CountedBatch, CountedBatches};
 
 use super::scan::Found;
 use crate::snapshot::{BatchId, BatchName, EntryName, LayerShape, SnapshotError};
@@ -79,11 +79,9 @@ const VERIFY_AFTER: Duration = Duration::from_secs(60);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 
 /// A batch to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Job {
-    pub id: BatchId,
-    /// The name in the run's directory.
-    pub name: String,
+    pub name: BatchName,
     /// The state in which it was last seen.
     pub identity: Identity,
 }
@@ -415,6 +413,11 @@ impl Ledger {
         self.in_figures + self.gone.len()
     }
 
+    /// Whether a counted batch is known to be gone for good.
+    pub fn has_gone(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
     pub fn is_in_figures(&self, name: BatchName) -> bool {
         let is_gone = || self.gone.get(name.id()).is_some_and(|batch| batch.name == name);
         self.entries.get(&name).map_or_else(is_gone, |entry| entry.count.is_some())
@@ -461,12 +464,11 @@ impl Ledger {
 
     /// Whether a read gave a different count than the one in the figures, which would have to be removed.
     pub fn would_replace(&self, job: &Job, contents: &CountedContents) -> bool {
-        let Some(name) = BatchName::parse(&job.name) else { return false };
-        let Some(count) = self.entries.get(&name).and_then(|entry| entry.count) else { return false };
+        let Some(count) = self.entries.get(&job.name).and_then(|entry| entry.count) else { return false };
         match count.digest {
             Some(digest) => digest != contents.digest,
             // Counts of an older version have no digest; their file alone identifies them.
-            None => !self.counted_as(name).is_some_and(|counted| counted.same_contents(&job.identity)),
+            None => !self.counted_as(job.name).is_some_and(|counted| counted.same_contents(&job.identity)),
         }
     }
 
@@ -866,15 +868,14 @@ impl Ledger {
             && let Some(name) = self.ready.pop_first()
         {
             self.set_state(name, BatchState::Reading);
-            let identity = self.entries[&name].identity;
-            jobs.push(Job { id: name.id(), name: name.to_string(), identity });
+            jobs.push(Job { name, identity: self.entries[&name].identity });
         }
         jobs
     }
 
     /// Decides what the outcome of a read means.
     pub fn settle(&mut self, outcome: &Outcome, now: Instant) -> Verdict {
-        let Some(name) = BatchName::parse(&outcome.job.name) else { return Verdict::Wait };
+        let name = outcome.job.name;
         let Some(entry) =
             self.entries.get_mut(&name).filter(|entry| matches!(entry.state, BatchState::Reading))
         else {
@@ -949,10 +950,8 @@ impl Ledger {
 
     /// Queues a batch again, because the manifest that it was checked against has changed meanwhile.
     pub fn read_again(&mut self, job: &Job) {
-        if let Some(name) = BatchName::parse(&job.name)
-            && self.entries.get(&name).is_some_and(|entry| matches!(entry.state, BatchState::Reading))
-        {
-            self.make_ready(name);
+        if self.entries.get(&job.name).is_some_and(|entry| matches!(entry.state, BatchState::Reading)) {
+            self.make_ready(job.name);
         }
     }
 
@@ -1046,10 +1045,13 @@ impl Ledger {
                 _ => {}
             }
         }
-        for range in self.gone.ranges() {
-            if let Some(Err(reason)) = verdicts.get(range.place as usize) {
-                failed.push((range.first, range.shared_reason(reason)));
-            }
+        for (first, last, place) in self.gone.ranges() {
+            let Some(Err(reason)) = verdicts.get(place as usize) else { continue };
+            let what = match last.number - first.number {
+                0 => reason.what.clone(),
+                more => format!("{}; so it is with {more} more up to {last}", reason.what),
+            };
+            failed.push((first, SnapshotError::new(what, reason.advice.clone())));
         }
         unknown.into_iter().for_each(|name| self.make_ready(name));
         failed
@@ -1079,8 +1081,7 @@ impl Ledger {
     /// are few.
     pub fn in_figures_with_layers(&self) -> impl Iterator<Item = InFigures<'_>> {
         let present = |(&name, entry): (&BatchName, &BatchEntry)| Some((name, name, entry.count?.place));
-        let gone = self.gone.ranges().map(|range| (range.first, range.last, range.place));
-        let all = self.entries.iter().filter_map(present).chain(gone);
+        let all = self.entries.iter().filter_map(present).chain(self.gone.ranges());
         all.map(|(first, last, place)| InFigures { first, last, shapes: self.shapes.get(place) })
     }
 

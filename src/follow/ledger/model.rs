@@ -97,6 +97,10 @@ fn name_of(at: usize) -> BatchName {
     BatchName::parse(NAMES[at]).expect("the name of a batch")
 }
 
+fn place_of(name: BatchName) -> usize {
+    NAMES.iter().position(|&other| other == name.to_string()).expect("a name")
+}
+
 fn contents(of: u8) -> CountedContents {
     let shapes = Arc::new([LayerShape { name: "a".into(), neurons: Some(vec![1]) }]);
     CountedContents { shapes, digest: NonZeroU64::MIN.saturating_add(of.into()) }
@@ -147,7 +151,7 @@ impl World {
             return;
         };
         if let Some(owner) = self.ledger.owner_besides(name_of(at)) {
-            let owner_at = NAMES.iter().position(|&name| name == owner.to_string()).expect("a name");
+            let owner_at = place_of(owner);
             match self.files.get(&owner_at) {
                 Some(_) => self.ledger.note_there(owner, self.now),
                 None => drop(self.ledger.note_gone(owner)),
@@ -166,7 +170,7 @@ impl World {
 
     fn begin(&mut self, most: usize) {
         for job in self.ledger.take_ready(most) {
-            let at = NAMES.iter().position(|&name| name == job.name).expect("a name");
+            let at = place_of(job.name);
             let file = self.files.get(&at).copied();
             self.reading.push((job, file, self.refuses_odd));
         }
@@ -177,7 +181,7 @@ impl World {
             return;
         }
         let (job, begun, refused_odd) = self.reading.swap_remove(place % self.reading.len());
-        let at = NAMES.iter().position(|&name| name == job.name).expect("a name");
+        let at = place_of(job.name);
         let after = self.files.get(&at).map(|file| file.identity);
         let not_now = || SnapshotError::io("it", &crate::platform::passing_error());
         let result = match begun {
@@ -192,7 +196,7 @@ impl World {
         if result.is_err() && refused_odd != self.refuses_odd {
             return self.ledger.read_again(&job);
         }
-        let (id, is_whole) = (job.id, result.is_ok());
+        let (id, is_whole) = (job.name.id(), result.is_ok());
         let checked = result.and_then(|read| match () {
             () if self.refuses_odd && read % 2 == 1 => Err(SnapshotError::new("the manifest refuses it", "")),
             () if self.ledger.would_replace(&job, &contents(read)) && !self.recent.contains(&id) => {
@@ -201,19 +205,19 @@ impl World {
             () => Ok(read),
         });
         let read = checked.as_ref().ok().copied();
-        let outcome = Outcome { job: job.clone(), after, result: checked.map(contents), is_whole };
+        let outcome = Outcome { job, after, result: checked.map(contents), is_whole };
         match self.ledger.settle(&outcome, self.now) {
             Verdict::Add { replaces } => {
                 let before = self.sums.insert(id, read.expect("it was read"));
                 assert_eq!(before.is_some(), replaces, "{id} is in the sums");
                 self.recent.insert(id);
-                self.problems.remove(&job.name);
+                self.problems.remove(&job.name.to_string());
             }
             Verdict::Same => {
                 assert_eq!(self.sums.get(&id), read.as_ref(), "{id} is in the sums as it is");
-                self.problems.remove(&job.name);
+                self.problems.remove(&job.name.to_string());
             }
-            Verdict::SetAside(reason) => drop(self.problems.insert(job.name, reason.what)),
+            Verdict::SetAside(reason) => drop(self.problems.insert(job.name.to_string(), reason.what)),
             Verdict::Wait => {}
         }
     }
@@ -241,7 +245,7 @@ impl World {
             .filter(|name| self.ledger.counted_as(*name).is_some() && self.sums[&name.id()] % 2 == 1)
             .collect();
         for name in odd.into_iter().filter(|_| refuses_odd) {
-            let at = NAMES.iter().position(|&other| other == name.to_string()).expect("a name");
+            let at = place_of(name);
             let is_there = self.files.get(&at).map(|file| file.identity) == self.ledger.counted_as(name);
             if is_there && self.recent.remove(&name.id()) {
                 self.ledger.withdraw(name);
@@ -471,8 +475,8 @@ fn step() -> impl Strategy<Value = Step> {
 #[test]
 fn what_went_wrong_once_goes_right() {
     use Readable::{NotNow, Whole};
-    use Step::{Begin, Delete, Event, Finish, Manifest, Rename, Scan, Wait, Write};
-    let stories: [&[Step]; 8] = [
+    use Step::{Begin, Delete, Event, Finish, Manifest, Rename, Replace, Scan, Wait, Write};
+    let stories: [&[Step]; 9] = [
         // A passing error freed the number of a counted batch, so that its twin was added on top.
         &[
             Write(3, 0, Whole),
@@ -518,6 +522,8 @@ fn what_went_wrong_once_goes_right() {
         ],
         // A file that had briefly taken the place of a renamed batch was taken for that batch.
         &[Write(1, 2, Whole), Event(1, false), Rename(1, 0), Write(1, 0, Whole), Begin(1), Delete(1)],
+        // A batch that was renamed while it was read, and whose contents changed then.
+        &[Write(3, 1, Whole), Scan, Begin(1), Rename(3, 4), Replace(4, 0)],
     ];
     for story in stories {
         let mut world = World::new();

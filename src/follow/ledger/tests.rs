@@ -42,7 +42,7 @@ impl Bench {
     }
 
     fn finish(&mut self, job: Job, result: Result<(), &str>) -> Verdict {
-        let after = look(self.directory.path(), &job.name).map(|found| found.identity);
+        let after = look(self.directory.path(), &job.name.to_string()).map(|found| found.identity);
         let result = match result {
             Ok(()) => Ok(contents(&job)),
             Err(what) => Err(SnapshotError::new(what, "")),
@@ -71,7 +71,7 @@ fn a_batch_is_read_once_and_again_only_when_it_changes() {
     bench.write("batch-0.npz", "zero");
     bench.scan();
     let jobs = bench.names_ready();
-    assert_eq!(jobs.iter().map(|job| job.id.number).collect::<Vec<_>>(), [0, 1], "in order of number");
+    assert_eq!(jobs.iter().map(|job| job.name.number).collect::<Vec<_>>(), [0, 1], "in order of number");
     assert_eq!(bench.counts(), (2, 0, 2, 0));
     for job in jobs {
         assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
@@ -135,7 +135,7 @@ fn a_counted_batch_is_kept_in_the_state_in_which_it_was_counted() {
     bench.scan();
     assert_eq!((kept(&bench), bench.ledger.in_figures()), (vec![first], 1), "it is read again");
     let job = bench.names_ready().pop().expect("ready");
-    assert_eq!(bench.finish(job.clone(), Err("no end")), Verdict::Wait);
+    assert_eq!(bench.finish(job, Err("no end")), Verdict::Wait);
     bench.wait(SETTLE);
     assert_eq!(bench.ledger.tick(bench.now).len(), 1);
     assert_eq!((kept(&bench), bench.counts()), (vec![first], (1, 1, 0, 0)), "it cannot be read");
@@ -201,7 +201,7 @@ fn what_this_program_deleted_is_one_of_a_range_at_once_and_a_batch_of_its_number
         bench.write(batch, contents);
         bench.scan();
         let job = bench.names_ready().pop().expect("it is read");
-        assert_eq!(job.name, batch);
+        assert_eq!(job.name, name(batch));
         assert_eq!(bench.finish(job, Ok(())), verdict);
         assert_eq!((bench.ledger.in_figures(), bench.counts()), (3, (3, 3, 0, 0)));
     }
@@ -321,11 +321,11 @@ fn a_directory_batch_is_read_once_more_before_the_run_is_over() {
     }
     bench.ledger.verify(false, bench.now);
     assert!(bench.names_ready().is_empty(), "not yet");
-    let as_counted = bench.ledger.counted_as(BatchName::parse("batch-0").expect("a name")).expect("counted");
+    let as_counted = bench.ledger.counted_as(name("batch-0")).expect("counted");
     bench.ledger.verify(true, bench.now);
     let job = bench.names_ready().pop().expect("the directory");
-    assert_eq!((job.name.as_str(), bench.counts()), ("batch-0", (2, 1, 1, 0)));
-    assert!(!bench.ledger.may_be_deleted(BatchName::parse("batch-0").expect("a name"), &as_counted));
+    assert_eq!((job.name, bench.counts()), (name("batch-0"), (2, 1, 1, 0)));
+    assert!(!bench.ledger.may_be_deleted(name("batch-0"), &as_counted));
     // It was filled meanwhile, and is read again until it stays the same.
     let filled = CountedContents { digest: NonZeroU64::MAX, ..contents(&job) };
     let again = |bench: &mut Bench, job: Job| {
@@ -358,7 +358,7 @@ fn a_number_counts_once_and_a_renamed_batch_takes_its_number_along() {
     fs::rename(bench.path("batch-1.npz"), bench.path("batch-000001.npz")).expect("renamed");
     let changes = bench.scan();
     assert_eq!(changes.solved, ["batch-1.npz"]);
-    assert_eq!(bench.names_ready().pop().expect("ready").name, "batch-000001.npz");
+    assert_eq!(bench.names_ready().pop().expect("ready").name, name("batch-000001.npz"));
     assert_eq!(bench.counts(), (1, 0, 1, 0));
 }
 
@@ -378,7 +378,7 @@ fn a_batch_counts_once_the_one_that_had_its_number_is_gone() {
         (changes.solved, changes.problems.len()),
         (vec!["batch-01.npz".into(), "batch-1.npz".into()], 0)
     );
-    assert_eq!(bench.names_ready().pop().expect("ready").name, "batch-1.npz");
+    assert_eq!(bench.names_ready().pop().expect("ready").name, name("batch-1.npz"));
     assert_eq!(bench.counts(), (1, 0, 1, 0));
 }
 
@@ -420,7 +420,7 @@ fn ranks_have_numbers_and_accounts_of_their_own() {
         "{twice}"
     );
     let jobs = bench.names_ready();
-    let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    let names: Vec<String> = jobs.iter().map(|job| job.name.to_string()).collect();
     assert_eq!(names, ["batch-0.npz", "rank-1/batch-0.npz", "rank-02/batch-0.npz", "rank-1/batch-1.npz"]);
     bench.ledger.note_rank(7);
     let account = |seen, waiting, set_aside, waiting_bytes| {

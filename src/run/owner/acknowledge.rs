@@ -27,11 +27,13 @@ pub(super) struct Acknowledgement {
     not_before: Instant,
 }
 
-impl Acknowledgement {
-    pub(super) fn new() -> Self {
+impl Default for Acknowledgement {
+    fn default() -> Self {
         Self { run: None, counted: BTreeMap::new(), changed: false, not_before: Instant::now() }
     }
+}
 
+impl Acknowledgement {
     /// Sets which run the batches are of. The file is then written at once, since it may be of another run.
     pub(super) fn be_of_run(&mut self, id: Option<&str>) {
         if self.run.as_ref().map(Option::as_deref) != Some(id) {
@@ -184,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_numbers_of_ranks_are_kept_apart() {
-        let mut acknowledgement = Acknowledgement::new();
+        let mut acknowledgement = Acknowledgement::default();
         for (number, rank) in [(3, None), (3, Some(0)), (4, Some(0)), (9, Some(12))] {
             acknowledgement.add(BatchId { number, rank });
         }
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn ranges_are_told_but_for_what_changed() {
-        let mut acknowledgement = Acknowledgement::new();
+        let mut acknowledgement = Acknowledgement::default();
         acknowledgement.add_all(None, 3..=u64::MAX, &BTreeSet::from([1, 3, 7, 8, u64::MAX]));
         acknowledgement.add_all(Some(1), 0..=9, &BTreeSet::new());
         let told = acknowledgement.document();
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn the_file_says_whose_batches_they_are_and_others_may_read_it() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (mut acknowledgement, now) = (Acknowledgement::new(), Instant::now());
+        let (mut acknowledgement, now) = (Acknowledgement::default(), Instant::now());
         assert_eq!(acknowledgement.due(), None);
         acknowledgement.be_of_run(Some("one"));
         assert!(acknowledgement.due().is_some(), "what is there may be of another run");

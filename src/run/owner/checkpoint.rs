@@ -27,8 +27,8 @@ pub(super) struct Checkpoints {
     is_failing: bool,
 }
 
-impl Checkpoints {
-    pub(super) fn new() -> Self {
+impl Default for Checkpoints {
+    fn default() -> Self {
         Self {
             number: 0,
             changed: false,
@@ -38,7 +38,9 @@ impl Checkpoints {
             is_failing: false,
         }
     }
+}
 
+impl Checkpoints {
     /// Notes a counted batch.
     pub(super) fn add(&mut self, batch: CountedBatch) {
         self.fresh.push(batch);
@@ -109,7 +111,7 @@ mod tests {
             let identity = look(directory.path(), &name).expect("it is there").identity;
             (BatchName::parse(&name).expect("a name"), identity)
         };
-        let mut checkpoints = Checkpoints::new();
+        let mut checkpoints = Checkpoints::default();
         assert_eq!(checkpoints.due(), None);
         let (first, second, third) = (batch(1), batch(2), batch(3));
         checkpoints.add(first);
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn one_is_written_at_a_time_and_the_last_one_waits_for_nothing() {
-        let mut checkpoints = Checkpoints::new();
+        let mut checkpoints = Checkpoints::default();
         checkpoints.touch();
         assert!(!checkpoints.is_wanted(false) && checkpoints.is_wanted(true));
         let first = checkpoints.make(Duration::ZERO);

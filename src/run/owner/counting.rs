@@ -5,14 +5,13 @@ use super::layer_sets::LayerSets;
 use crate::count::BatchCount;
 use crate::follow::{CountedContents, Identity, Job, Outcome, Verdict};
 use crate::platform::fault;
+use crate::run::Addition;
 use crate::run::log;
 use crate::run::split::Read;
-use crate::run::tally::LayerPresence;
+use crate::run::tally::layers_in;
 use crate::run::worker::{Counted, Task};
-use crate::run::{Addition, Problem, Severity};
 use crate::snapshot::{BatchName, LayerShape, SnapshotError};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -43,7 +42,7 @@ impl Owner {
         if epoch != self.epoch.number() {
             return;
         }
-        let Some(name) = BatchName::parse(&job.name) else { return };
+        let name = job.name;
         if result.is_err() && checks != self.checks {
             // The manifest that it was checked against has changed since.
             return self.epoch.ledger.read_again(&job);
@@ -67,7 +66,7 @@ impl Owner {
             (Verdict::Same, Some(read)) => {
                 self.note_safe_to_keep(name, identity);
                 self.change().solve(&name.to_string());
-                self.change().note_same(&read.count);
+                self.change().sums.tally.doubt_activity(&read.count);
             }
             (Verdict::SetAside(problem), _) => self.problem(name.to_string(), problem),
             (Verdict::Add { .. } | Verdict::Same | Verdict::Wait, _) => {}
@@ -84,7 +83,7 @@ impl Owner {
         self.note_safe_to_keep(name, identity);
         self.change().solve(&name.to_string());
         for remark in &read.remarks {
-            self.note_remark(name, remark);
+            self.change().add_remark(name, remark.to_string());
         }
         self.note_layers(name, &read.count.shapes, replaces.is_some());
         let batch = Addition {
@@ -121,7 +120,7 @@ impl Owner {
         // Of batches with the same layers, the lowest and the highest say everything.
         let counted = self.epoch.ledger.in_figures_with_layers();
         let ends = counted.flat_map(|of| [(of.first.id(), of.shapes), (of.last.id(), of.shapes)]);
-        if let Some(layers) = LayerPresence::of_layers(names, ends) {
+        if let Some(layers) = layers_in(names, ends) {
             self.change().correct_layers(&layers);
         }
     }
@@ -133,32 +132,13 @@ impl Owner {
             manifest.check(&read.count.shapes)?;
         }
         let contents = CountedContents { shapes: Arc::clone(&read.count.shapes), digest: read.digest };
-        if self.epoch.ledger.would_replace(job, &contents) && !self.epoch.recent.has(job.id) {
+        if self.epoch.ledger.would_replace(job, &contents) && !self.epoch.recent.has(job.name.id()) {
             return Err(SnapshotError::new(
                 "it changed after it was counted, too long ago to count it again",
                 "press r in the dashboard to recount from scratch",
             ));
         }
         Ok(contents)
-    }
-
-    /// Says a remark that many counted batches share once, for the first of them by name, whatever the order in which
-    /// they are counted.
-    fn note_remark(&mut self, batch: BatchName, remark: &SnapshotError) {
-        let (path, reason) = (batch.to_string(), remark.to_string());
-        let notice = Problem { path, reason, severity: Severity::Notice };
-        match self.epoch.known_remarks.entry(notice.kind()) {
-            Entry::Vacant(first) => {
-                first.insert((batch, notice.clone()));
-            }
-            Entry::Occupied(first) if first.get().0 < batch => return,
-            Entry::Occupied(mut first) => {
-                let (_, later) = first.insert((batch, notice.clone()));
-                self.change().take_notice_back(&later);
-            }
-        }
-        log::problem(&notice);
-        self.change().add_remark(notice);
     }
 
     /// Notes which layers a batch has.
@@ -183,8 +163,8 @@ impl Owner {
     /// Tells which batches are the first with all layers and without some, where that has changed.
     fn tell_layer_sets(&mut self) {
         let first = self.epoch.layer_sets.as_ref().map(LayerSets::first).unwrap_or_default();
-        if first != self.epoch.run.first_batches() {
-            self.change().note_first(first);
+        if first != self.epoch.run.first {
+            self.change().first = first;
         }
     }
 

@@ -14,10 +14,11 @@ use crate::run::state::{KnownManifest, Progress};
 use crate::run::{Problem, Run};
 use crate::snapshot::BatchName;
 use crate::storage::Root;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
 
 /// One tally, and what must be known to keep it right.
+#[derive(Default)]
 pub(super) struct Epoch {
     /// What readers see of it.
     pub(super) run: Run,
@@ -46,8 +47,6 @@ pub(super) struct Epoch {
     pub(super) scanned: bool,
     /// Whether what was there at first is noted.
     pub(super) has_looked: bool,
-    /// By kind of remark, the first counted batch by name that has it.
-    pub(super) known_remarks: HashMap<(String, String), (BatchName, Problem)>,
     /// The layers of the counted batches, once they are needed.
     pub(super) layer_sets: Option<LayerSets>,
     /// Problems of entries that look like a part of the run and are none.
@@ -59,28 +58,8 @@ pub(super) struct Epoch {
 impl Epoch {
     /// An epoch with nothing counted.
     pub(super) fn new(settle: Duration, run: Run) -> Self {
-        Self {
-            run,
-            ledger: Ledger::new(settle),
-            recent: RecentCounts::default(),
-            mismatched: Vec::new(),
-            documents: RunDocuments::new(settle),
-            borrowed_from: None,
-            acknowledgement: Acknowledgement::new(),
-            checkpoints: Checkpoints::new(),
-            restored_manifest: None,
-            restored_root: None,
-            is_unconfirmed: false,
-            is_in_doubt: false,
-            is_from_elsewhere: false,
-            deletions: Deletions::default(),
-            scanned: false,
-            has_looked: false,
-            known_remarks: HashMap::new(),
-            layer_sets: None,
-            neighbours: Vec::new(),
-            closed_ranks: HashSet::new(),
-        }
+        let (ledger, documents) = (Ledger::new(settle), RunDocuments::new(settle));
+        Self { run, ledger, documents, ..Self::default() }
     }
 
     /// Resumes from the progress that an earlier process kept.
@@ -95,6 +74,6 @@ impl Epoch {
 
     /// The number of this tally in this process.
     pub(super) fn number(&self) -> u64 {
-        self.run.restarts()
+        self.run.lasting.epoch
     }
 }

@@ -29,8 +29,8 @@ pub(in crate::run) struct Keep {
     /// The state file, if this process may write one.
     file: Option<PathBuf>,
     lock: Option<Lock>,
-    /// Where void progress was put, or will be.
-    void: Vec<PathBuf>,
+    /// Where progress that is not resumed from was put, or will be.
+    aside: Vec<PathBuf>,
     answers: (Sender<Saved>, Receiver<Saved>),
 }
 
@@ -43,7 +43,7 @@ impl Keep {
         writer: Option<StateWriter>,
     ) -> Self {
         let answers = bounded(ANSWERS);
-        Self { wanted, place, within, writer, file: None, lock: None, void: Vec::new(), answers }
+        Self { wanted, place, within, writer, file: None, lock: None, aside: Vec::new(), answers }
     }
 
     /// What is wanted of the progress, if it can be kept.
@@ -55,7 +55,7 @@ impl Keep {
     pub(super) fn be_at(&mut self, file: Option<PathBuf>, lock: Option<Lock>) {
         self.file = file;
         self.lock = lock;
-        self.void.clear();
+        self.aside.clear();
     }
 
     /// The results of checkpoints.
@@ -73,12 +73,12 @@ impl Keep {
         });
     }
 
-    /// Has void progress put aside; returns where, if there is any.
-    pub(super) fn put_aside(&mut self) -> Option<PathBuf> {
+    /// Has progress that is not resumed from put aside; returns where, if there is any.
+    pub(super) fn put_aside(&mut self, reason: Reason) -> Option<PathBuf> {
         let (writer, file) = (self.writer.as_ref()?, self.file.as_ref()?);
-        let aside = free_name(file, Reason::Void, &self.void);
+        let aside = free_name(file, reason, &self.aside);
         let is_there = file.exists();
-        self.void.push(aside.clone());
+        self.aside.push(aside.clone());
         writer.put_aside(file.clone(), aside.clone());
         is_there.then_some(aside)
     }

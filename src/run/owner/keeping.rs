@@ -5,6 +5,7 @@ use super::checkpoint::CountedBatch;
 use super::epoch::Epoch;
 use super::keep::Saved;
 use crate::follow::prune_leftovers;
+use crate::platform::fault;
 use crate::run::{Keeping, Mode};
 use crate::snapshot::{BatchName, SnapshotError};
 use crate::storage::is_url;
@@ -65,6 +66,7 @@ impl Owner {
             self.epoch.acknowledgement.add(name.id());
         }
         self.plan_deletion(safe);
+        fault::point("saved");
         self.delete(Instant::now());
     }
 
@@ -79,7 +81,7 @@ impl Owner {
 
     /// Whether batches may have been deleted since they were counted, or may be soon.
     pub(super) fn may_delete(&self) -> bool {
-        self.epoch.run.may_have_deleted()
+        self.epoch.run.may_have_deleted
             || self.options.keeping == Keeping::ProgressAndPrune
             || self.acknowledges()
     }
@@ -102,6 +104,11 @@ impl Owner {
         let ledger = &self.epoch.ledger;
         let is_safe = |(name, identity): &CountedBatch| ledger.may_be_deleted(*name, identity);
         let (deleted, left) = self.epoch.deletions.delete_due(&self.directory, now, is_safe);
+        if !deleted.is_empty() {
+            fault::point("deleted");
+            // A later process must know that these cannot have been written again.
+            self.epoch.checkpoints.touch();
+        }
         self.epoch.ledger.note_deleted(deleted);
         for (batch, error) in left {
             self.notice(batch.to_string(), error);

@@ -245,8 +245,8 @@ impl Owner {
 
     /// Notes that what was there at first is counted; what is still being written does not belong to it.
     fn note_caught_up(&mut self) {
-        if self.epoch.run.is_catching_up() && !self.epoch.ledger.is_busy() {
-            self.change().catch_up();
+        if self.epoch.run.found.is_some() && !self.epoch.ledger.is_busy() {
+            self.change().found = None;
         }
     }
 

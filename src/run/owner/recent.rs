@@ -91,8 +91,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_highest_numbers_stay() {
-        let layers = vec![LayerCount { updates: u64::MAX, dense: 1, ..LayerCount::default() }; 100_000];
-        let wide = BatchCount { samples: 1, shapes: shapes(layers.len()), layers };
+        let wide = BatchCount::for_tests(1, &[("a", u64::MAX, 1); 50_000]);
         let mut recent = RecentCounts::default();
         (0..12).for_each(|number: u64| recent.keep(number.into(), &wide, true));
         assert!(recent.bytes <= MAX_BYTES);
@@ -104,7 +103,7 @@ mod tests {
     #[test]
     fn the_same_number_of_two_ranks_is_two_batches() {
         let of_rank = |rank| BatchId { number: 3, rank };
-        let count = |samples| BatchCount { samples, shapes: shapes(0), layers: Vec::new() };
+        let count = |samples| BatchCount::for_tests(samples, &[]);
         let mut recent = RecentCounts::default();
         for (samples, rank) in [(1, None), (2, Some(0)), (3, Some(1))] {
             recent.keep(of_rank(rank), &count(samples), true);

@@ -5,7 +5,7 @@ use super::epoch::Epoch;
 use super::pace_for;
 use crate::follow::{Found, Identity, scan};
 use crate::run::log;
-use crate::run::state::{Known, Loss, SameRun, is_another_directory};
+use crate::run::state::{Known, Loss, Reason, SameRun, doubtful_loss, is_another_directory};
 use crate::run::view::PROGRESS;
 use crate::run::{Keeping, Mode, Run};
 use crate::snapshot::{BatchId, BatchName, SnapshotError};
@@ -107,7 +107,7 @@ impl Owner {
                 // Counted batches may have been deleted because they were counted. Then a batch with the name of one is
                 // another batch.
                 SameRun::ByFile => {
-                    self.epoch.run.may_have_deleted() && self.epoch.ledger.in_figures() > changed.len() as u64
+                    self.epoch.run.may_have_deleted && self.epoch.ledger.in_figures() > changed.len() as u64
                 }
                 SameRun::Unknown => false,
             };
@@ -186,7 +186,9 @@ impl Owner {
     /// Starts over if only the batches say that this is another run, and says what is gone with the old one.
     pub(super) fn restart_at_a_guess(&mut self, why: &str) {
         let gone = if self.may_delete() { 0 } else { self.counted_and_gone() };
-        self.restart(why);
+        // A batch that is there, and not as it was counted, may have been written again before it was deleted.
+        let is_deleted = self.epoch.ledger.has_gone() || self.counted_without(|_, _| true) > 0;
+        self.start_over(why, if is_deleted { Reason::Void } else { Reason::Doubtful });
         if gone > 0 {
             self.notice(
                 PROGRESS.into(),
@@ -199,28 +201,38 @@ impl Owner {
     }
 
     pub(super) fn restart(&mut self, why: &str) {
+        self.start_over(why, Reason::Void);
+    }
+
+    /// Forgets all counts. Where some are of deleted batches, their progress is put aside for this reason.
+    fn start_over(&mut self, why: &str, reason: Reason) {
         let lost = if self.may_delete() { self.counted_and_lost() } else { 0 };
         log::restarted(why, lost);
         self.begin(self.epoch.run.begun_again(why));
         // That nothing is counted is kept, too.
         self.epoch.checkpoints.touch();
         if lost > 0 {
-            self.put_void_progress_aside(why, lost);
+            self.put_progress_aside(why, lost, reason);
         }
     }
 
-    /// If counted batches were deleted, keeps their progress from being overwritten, and has the run say so from now
-    /// on.
-    fn put_void_progress_aside(&mut self, why: &str, lost: u64) {
-        let mut reason = format!(
-            "{} batches that were counted and then deleted are not in the figures any more: {why}",
-            thousands(lost.into())
-        );
-        if let Some(aside) = self.keep.put_aside() {
-            reason = format!("{reason}; their progress is in {}", aside.display());
-        }
-        tracing::warn!(why = reason, "what was counted is lost");
-        self.change().note_loss(Loss::Certain(reason));
+    /// Keeps the progress of batches that were counted and deleted, or may have been, from being overwritten, and has
+    /// the run say so from now on.
+    fn put_progress_aside(&mut self, why: &str, lost: u64, reason: Reason) {
+        let aside = self.keep.put_aside(reason);
+        let loss = match (reason, &aside) {
+            (Reason::Doubtful, Some(aside)) => doubtful_loss(Some(lost), why, aside),
+            _ => {
+                let place = aside.map(|aside| format!("; their progress is in {}", aside.display()));
+                Loss::Certain(format!(
+                    "{} batches that were counted and then deleted are not in the figures any more: {why}{}",
+                    thousands(lost.into()),
+                    place.unwrap_or_default()
+                ))
+            }
+        };
+        tracing::warn!(?loss, "what was counted is lost, or may be");
+        self.change().note_loss(loss);
     }
 
     /// Whether a batch that is not as it was counted is another version of a batch that this process counted and did

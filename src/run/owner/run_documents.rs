@@ -25,6 +25,7 @@ pub(super) enum DocumentKind {
 }
 
 /// The documents of a run and of all its ranks that are there.
+#[derive(Default)]
 pub(super) struct RunDocuments {
     settle: Duration,
     documents: BTreeMap<DocumentKey, RunDocument>,
@@ -45,7 +46,7 @@ pub(super) struct RankEnds {
 
 impl RunDocuments {
     pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, documents: BTreeMap::new(), unread: BTreeSet::new(), ends: BTreeMap::new() }
+        Self { settle, ..Self::default() }
     }
 
     /// Takes note of an entry if it is a document.

@@ -220,10 +220,9 @@ impl Merge {
         });
         said_once(self.problems).into_iter().for_each(|problem| run.add_problem(problem));
         for ((severity, kind), (batches, others)) in self.more_problems {
-            run.add_unnamed_problems(severity, kind, batches.saturating_add(others));
+            Arc::make_mut(&mut run.problems).add_unnamed(severity, kind, batches.saturating_add(others));
         }
-        run.note_first(first);
-        run.take_potentials(self.newest.1);
+        (run.first, run.potentials) = (first, self.newest.1);
         run.take_account(self.account);
         run.end_with(Ended::Done);
         let run = run.concluded(SystemTime::UNIX_EPOCH);

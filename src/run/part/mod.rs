@@ -288,7 +288,7 @@ impl RunPart {
     /// The part of a run of which one shard is counted.
     pub fn from_run(run: &Run, shard: Shard) -> Self {
         let name = |batch: Option<BatchName>| batch.map(|batch| batch.to_string());
-        let (tally, first) = (run.tally(), run.first_batches());
+        let (tally, first) = (run.tally(), run.first);
         Self {
             schema: PART_SCHEMA.to_owned(),
             tool: Tool::this(),
@@ -311,8 +311,8 @@ impl RunPart {
             first_whole: name(first.whole),
             first_lacking: name(first.lacking),
             ranks: run.ranks().all().map(|(rank, known)| RankPart::new(rank, known, tally)).collect(),
-            problems: run.problems_of_files().cloned().collect(),
-            more_problems: run.problems_not_listed().collect(),
+            problems: run.problems.iter().cloned().collect(),
+            more_problems: run.problems.not_listed().collect(),
             potentials: run.potentials().cloned(),
         }
     }
@@ -534,10 +534,10 @@ fn nanoseconds(time: SystemTime) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::{BatchCount, LayerCount};
+    use crate::count::BatchCount;
     use crate::run::Addition;
     use crate::run::ranks::RankStatus;
-    use crate::snapshot::{BatchId, LayerShape};
+    use crate::snapshot::BatchId;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -550,19 +550,8 @@ mod tests {
             resets: LayerDefaults::parse(&["zero".into()]),
             ..Settings::new("run")
         });
-        let shape = |name: &str| LayerShape { name: name.into(), neurons: Some(vec![2]) };
         for number in 0..3 {
-            let layer = LayerCount {
-                updates: number,
-                dense: 9,
-                updates_by_step: vec![number],
-                ..LayerCount::default()
-            };
-            let count = BatchCount {
-                samples: 2,
-                shapes: ["a", "b"].map(shape).into(),
-                layers: vec![layer.clone(), layer],
-            };
+            let count = BatchCount::for_tests(2, &[("a", number, 9), ("b", number, 9)]);
             let (name, modified) =
                 (format!("batch-{number}"), SystemTime::UNIX_EPOCH + Duration::from_secs(1));
             let rank = [None, Some(0), Some(7)][number as usize];

@@ -78,56 +78,33 @@ pub(super) fn check(part: &RunPart) -> anyhow::Result<()> {
         without_layers.all(|rank| rank.layers.is_none()),
         "a rank without sums by layer is before one that has them"
     );
-    let mut rest = Rest::new(part);
+    let layers = part.layers.iter().map(|layer| (layer.name.as_str(), layer.updates()));
+    let mut rest = Sums { batches: part.batches, samples: part.samples, updates: layers.collect() };
+    let mut account = part.account;
     for rank in ranks {
-        rest.take(rank).with_context(|| format!("rank {} has more than all batches", rank.rank))?;
+        take_out(rank, &mut account, &mut rest)
+            .with_context(|| format!("rank {} has more than all batches", rank.rank))?;
     }
-    ensure!(rest.is_of_its_batches(), "the sums of its ranks are not those of all batches");
+    // Where no batch is left, there is nothing else, either.
+    let are_without_layers = || ranks.iter().any(|rank| rank.layers.is_none());
+    let no_updates = || rest.updates.values().all(|updates| *updates == Updates::default());
+    let is_nothing = rest.samples == 0 && (are_without_layers() || no_updates());
+    ensure!(rest.batches > 0 || is_nothing, "the sums of its ranks are not those of all batches");
     Ok(())
 }
 
-/// What is left of the sums of a part for the batches that belong to no rank or to others.
-struct Rest<'a> {
-    account: Account,
-    batches: u64,
-    samples: u128,
-    layers: HashMap<&'a str, Updates>,
-    /// Whether the layers of all ranks were taken from these.
-    has_layers: bool,
-}
-
-impl<'a> Rest<'a> {
-    fn new(part: &'a RunPart) -> Self {
-        let layers = part.layers.iter().map(|layer| (layer.name.as_str(), layer.updates()));
-        Self {
-            account: part.account,
-            batches: part.batches,
-            samples: part.samples,
-            layers: layers.collect(),
-            has_layers: true,
-        }
+/// Takes the sums of a rank out of what is left of those of all batches; `None` where it has more than there is.
+fn take_out(rank: &RankPart, account: &mut Account, rest: &mut Sums<HashMap<&str, Updates>>) -> Option<()> {
+    let own = &rank.account;
+    account.seen = account.seen.checked_sub(own.seen)?;
+    account.counted = account.counted.checked_sub(own.counted)?;
+    account.waiting = account.waiting.checked_sub(own.waiting)?;
+    account.set_aside = account.set_aside.checked_sub(own.set_aside)?;
+    rest.batches = rest.batches.checked_sub(rank.batches)?;
+    rest.samples = rest.samples.checked_sub(rank.samples)?;
+    for (name, &own) in rank.layers.iter().flatten() {
+        let updates = rest.updates.get_mut(name.as_str())?;
+        *updates = Some(own).filter(|own| own.is_sound()).and_then(|own| updates.checked_sub(own))?;
     }
-
-    /// Takes the sums of a rank out; `None` where it has more than there is.
-    fn take(&mut self, rank: &RankPart) -> Option<()> {
-        let (of_all, own) = (&mut self.account, &rank.account);
-        of_all.seen = of_all.seen.checked_sub(own.seen)?;
-        of_all.counted = of_all.counted.checked_sub(own.counted)?;
-        of_all.waiting = of_all.waiting.checked_sub(own.waiting)?;
-        of_all.set_aside = of_all.set_aside.checked_sub(own.set_aside)?;
-        self.batches = self.batches.checked_sub(rank.batches)?;
-        self.samples = self.samples.checked_sub(rank.samples)?;
-        self.has_layers &= rank.layers.is_some();
-        for (name, &own) in rank.layers.iter().flatten() {
-            let updates = self.layers.get_mut(name.as_str())?;
-            *updates = Some(own).filter(|own| own.is_sound()).and_then(|own| updates.checked_sub(own))?;
-        }
-        Some(())
-    }
-
-    /// Whether nothing is left where no batch is.
-    fn is_of_its_batches(&self) -> bool {
-        let no_updates = || self.layers.values().all(|updates| *updates == Updates::default());
-        self.batches > 0 || (self.samples == 0 && (!self.has_layers || no_updates()))
-    }
+    Some(())
 }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub enum Reason {
     /// The tally started over, and batches that it had counted were deleted.
     Void,
+    /// The tally started over, and nobody knows whether batches that it had counted were deleted.
+    Doubtful,
     /// It cannot be read, or is of another run.
     Unusable,
 }
@@ -19,6 +21,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Void => "void",
+            Self::Doubtful => "doubtful",
             Self::Unusable => "unusable",
         })
     }
@@ -64,6 +67,7 @@ pub(super) fn reason_of(path: &Path) -> Option<Reason> {
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     match reason {
         "void" if is_number => Some(Reason::Void),
+        "doubtful" if is_number => Some(Reason::Doubtful),
         "unusable" if is_number => Some(Reason::Unusable),
         _ => None,
     }
@@ -84,9 +88,12 @@ mod tests {
         }
         assert_eq!(put_aside_before(&state), []);
         let mut expected = Vec::new();
-        for (reason, name) in
-            [(Reason::Unusable, "unusable-1"), (Reason::Void, "void-1"), (Reason::Void, "void-2")]
-        {
+        for (reason, name) in [
+            (Reason::Doubtful, "doubtful-1"),
+            (Reason::Unusable, "unusable-1"),
+            (Reason::Void, "void-1"),
+            (Reason::Void, "void-2"),
+        ] {
             fs::write(&state, "").expect("a file");
             let aside = put_aside(&state, reason).expect("renamed");
             assert_eq!(aside, directory.path().join(format!("run.state.{name}")));

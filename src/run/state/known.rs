@@ -259,8 +259,24 @@ fn is_of_another((_, reason): &(String, String), progress: &Progress) -> bool {
     progress.manifest.as_ref().is_some_and(|own| other.same_run(own) == SameRun::Unknown)
 }
 
+/// What may be lost where all counted batches are there and none is as it was counted: each may have been written again, or
+/// deleted because it was counted before another of its number came.
+pub fn doubtful_loss(counted: Option<u64>, why: &str, aside: &Path) -> Loss {
+    let counted =
+        counted.map_or("batches".to_owned(), |counted| format!("{} batches", thousands(counted.into())));
+    Loss::Possible(format!(
+        "{counted} were counted before, and others of their numbers are there: {why}; if the first were deleted, they are \
+         in no figures; their progress is in {}",
+        aside.display()
+    ))
+}
+
 fn loss_of(aside: &Path, reason: Reason) -> Loss {
     match (reason, read(aside)) {
+        (Reason::Doubtful, progress) => {
+            let counted = progress.ok().flatten().map(|progress| progress.counted.len() as u64);
+            doubtful_loss(counted, "the tally was started over", aside)
+        }
         (Reason::Void, Ok(Some(progress))) => Loss::Certain(format!(
             "{} batches were counted before the tally was started over, and those of them that were deleted are not in \
              the figures any more; their progress is in {}",

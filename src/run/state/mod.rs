@@ -44,7 +44,7 @@ mod writer;
 
 pub use aside::{Reason, free_name};
 pub use file::{Unreadable, decode, default_path, encode, read, write};
-pub use known::{Known, Loss, is_another_directory, is_of_another_run, kept, known};
+pub use known::{Known, Loss, doubtful_loss, is_another_directory, is_of_another_run, kept, known};
 pub use lock::Lock;
 pub(crate) use lock::path_beside as lock_beside;
 pub use place::StatePlace;

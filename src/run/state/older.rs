@@ -6,7 +6,7 @@
 
 use super::{KnownManifest, Progress};
 use crate::count::Activity;
-use crate::follow::{CountedBatches, Identity, OlderBatch};
+use crate::follow::{CountedBatch, CountedBatches, Identity};
 use crate::run::ranks::RankSums;
 use crate::run::run_sums::{KeptSums, RunSums};
 use crate::run::series::History;
@@ -21,10 +21,11 @@ use std::sync::Arc;
 pub(super) fn read(version: u64, body: &[u8]) -> Option<postcard::Result<Progress>> {
     Some(match version {
         5 => {
-            let whole = |(name, state, place): Batch5| (name, state, place, None);
+            let whole =
+                |(name, identity, place): Batch5| CountedBatch { name, identity, place, digest: None };
             read_as(body, |listed: Listed6<_>| listed6(listed, whole), |()| Vec::new())
         }
-        6 => read_as(body, |listed| listed6(listed, |batch: OlderBatch| batch), |lengths| lengths),
+        6 => read_as(body, |listed| listed6(listed, |batch: CountedBatch| batch), |lengths| lengths),
         7 => read_as(body, |listed| listed, |lengths| lengths),
         _ => return None,
     })
@@ -59,9 +60,9 @@ type Batch5 = (BatchName, Identity, u32);
 
 fn listed6<B>(
     (shapes, batches, lost): Listed6<B>,
-    whole: impl Fn(B) -> OlderBatch,
+    whole: impl Fn(B) -> CountedBatch,
 ) -> (Option<Root>, CountedBatches) {
-    (None, CountedBatches::from_older(shapes, batches.into_iter().map(whole), lost))
+    (None, CountedBatches::from_older(shapes, batches.into_iter().map(whole).collect(), lost))
 }
 
 fn read_as<B: DeserializeOwned, L: DeserializeOwned>(
@@ -118,50 +119,38 @@ mod tests {
         layers.map(|layer| (layer.name.as_str(), layer.effective, layer.dense)).collect()
     }
 
-    /// Written by the last program of that version: three batches of no rank, two of rank 3, one that was lost.
+    /// Written by the last programs of these versions, that of version 6 with `--prune`: three batches of no rank, two of
+    /// rank 3, one that was lost.
     #[test]
-    fn a_file_of_version_5_is_read() {
-        let progress = decode(include_bytes!("../../../tests/states/version-5.state")).expect("it is read");
-        assert_eq!(progress.directory, b"/runs/exp1");
-        assert!(progress.may_have_deleted);
-        let names: Vec<String> = progress.counted.names().map(|name| name.to_string()).collect();
-        let of_rank = ["rank-3.batch-0.npz", "rank-3.batch-1.npz"];
-        let mut expected = vec!["batch-0.npz", "batch-1.npz", "batch-2.npz"];
-        expected.extend(of_rank);
-        assert_eq!(names.len(), expected.len());
-        assert!(expected.iter().all(|name| names.iter().any(|other| other == name)), "{names:?}");
-        let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
-        assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
-        assert_eq!(layer_sums(&progress), [("a", 44, 60), ("b", 44, 60)]);
-        assert_eq!((progress.sums.tally.samples(), progress.sums.history.points().len()), (10, 3));
-        let ranks = progress.sums.ranks.sums();
-        assert_eq!((ranks[0].0, ranks[0].1.batches), (3, 2));
-        assert_eq!(progress.newest, Some((2, "batch-2.npz".into())));
-    }
-
-    /// Written by the last program of that version, with `--prune`: of the same batches, each of which it deleted.
-    #[test]
-    fn a_file_of_version_6_is_read() {
-        let progress = decode(include_bytes!("../../../tests/states/version-6.state")).expect("it is read");
-        assert_eq!(progress.directory, b"/runs/exp1");
-        assert!(progress.may_have_deleted && progress.root.is_none() && progress.manifest.is_some());
-        let mut names: Vec<String> = progress.counted.names().map(|name| name.to_string()).collect();
-        names.sort_unstable();
-        let of_rank = ["rank-3.batch-0.npz", "rank-3.batch-1.npz"];
-        assert_eq!(names[..3], ["batch-0.npz", "batch-1.npz", "batch-2.npz"]);
-        assert_eq!(names[3..], of_rank);
-        assert_eq!(progress.counted.fingerprint(), FINGERPRINT_6, "what is counted of each is known");
-        let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
-        assert_eq!((lost, progress.problems[0].0.as_str()), (vec!["batch-7.npz".to_owned()], "batch-7.npz"));
-        assert_eq!(layer_sums(&progress), [("a", 48, 60), ("b", 48, 60)]);
-        let tally = &progress.sums.tally;
-        assert_eq!(
-            (tally.samples(), tally.step_lengths().len(), progress.sums.history.points().len()),
-            (10, 2, 3)
-        );
-        let ranks = progress.sums.ranks.sums();
-        assert_eq!((ranks[0].0, ranks[0].1.batches), (3, 2));
-        assert_eq!(progress.newest, Some((2, "batch-2.npz".into())));
+    fn files_of_versions_5_and_6_are_read() {
+        // Of each batch, version 6 said what was counted.
+        let files = [
+            (&include_bytes!("../../../tests/states/version-5.state")[..], 44, None),
+            (include_bytes!("../../../tests/states/version-6.state"), 48, Some(1_605_320_973_990_533_905)),
+        ];
+        for (bytes, updates, fingerprint) in files {
+            let progress = decode(bytes).expect("it is read");
+            assert_eq!(progress.directory, b"/runs/exp1");
+            assert!(progress.may_have_deleted && progress.root.is_none());
+            let mut names: Vec<String> = progress.counted.names().map(|name| name.to_string()).collect();
+            names.sort_unstable();
+            let of_rank = ["rank-3.batch-0.npz", "rank-3.batch-1.npz"];
+            assert_eq!(names[..3], ["batch-0.npz", "batch-1.npz", "batch-2.npz"]);
+            assert_eq!(names[3..], of_rank);
+            assert!(fingerprint.is_none_or(|known| known == progress.counted.fingerprint()));
+            let lost: Vec<String> = progress.counted.lost().iter().map(ToString::to_string).collect();
+            assert_eq!(
+                (lost, progress.problems[0].0.as_str()),
+                (vec!["batch-7.npz".to_owned()], "batch-7.npz")
+            );
+            assert_eq!(layer_sums(&progress), [("a", updates, 60), ("b", updates, 60)]);
+            let tally = &progress.sums.tally;
+            let points = progress.sums.history.points().len();
+            assert_eq!((tally.samples(), tally.step_lengths().len(), points), (10, 2, 3));
+            let ranks = progress.sums.ranks.sums();
+            assert_eq!((ranks[0].0, ranks[0].1.batches), (3, 2));
+            assert_eq!(progress.newest, Some((2, "batch-2.npz".into())));
+        }
     }
 
     /// Written by the last program before sums became one value: twelve batches of ranks 0 and 3.
@@ -209,7 +198,4 @@ mod tests {
         assert_eq!(neurons, [("lif1", 8, 0, 0), ("lif2", 6, 0, 0), ("plif", 4, 4, 0), ("rnn", 4, 0, 4)]);
         assert_eq!(decode(&encode(&progress).expect("it is written")), Ok(progress));
     }
-
-    /// The sum of what tells the counts of its batches from others, as that program had it.
-    const FINGERPRINT_6: u64 = 1_605_320_973_990_533_905;
 }
