@@ -19,6 +19,7 @@ from .hooks import hook_on, meter_on
 from .layers import Layer
 from .messages import RecorderError, tell
 from .network import is_spiking, modules, qualified_names
+from .options import is_count
 
 if TYPE_CHECKING:
     from .hooks import AnyHook
@@ -84,7 +85,7 @@ def NeuronOperations(costs: Mapping[str, int] | None = None) -> type:
     return NeurotopNeuronOperations
 
 
-def _prices(costs: Mapping[str, int]) -> dict[tuple[str, str], int]:
+def _prices(costs: Mapping[str, Any]) -> dict[tuple[str, str], int]:
     """Operations of one update by neuron and reset: the user's, else NeuroBench's."""
     from neurobench.metrics.workload.neuron_operations import neuron_ops_reset_operations
 
@@ -94,10 +95,11 @@ def _prices(costs: Mapping[str, int]) -> dict[tuple[str, str], int]:
         for reset, price in resets.items()
     }
     for key, price in costs.items():
-        neuron, _, reset = key.partition(":")
-        if not neuron or not reset or isinstance(price, bool) or price != int(price) or price < 0:
+        neuron, _, reset = str(key).partition(":")
+        whole = int(price) if isinstance(price, float) and price.is_integer() else price
+        if not neuron or not reset or not is_count(whole):
             raise ValueError(f"costs: {key!r}: {price!r} is not NEURON:RESET and operations")
-        prices[neuron, reset] = int(price)
+        prices[neuron, reset] = int(whole)
     return prices
 
 
@@ -166,7 +168,7 @@ class _Count:
             self._add_whole(layers, samples)
         finally:
             for hook in self._hooks:
-                hook.steps.reset()
+                hook.reset()
 
     def _add_whole(self, layers: list[Layer], samples: int) -> None:
         """Add a batch, or leave it out: its samples must not count without a layer's updates."""
