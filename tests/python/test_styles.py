@@ -223,6 +223,26 @@ def test_neurobench_sees_one_step_of_a_subclass_that_computes_several(tmp_path: 
     assert "ops_per_update" not in entry, "what was measured is the price of seven steps"
 
 
+def test_the_metric_gives_no_price_of_several_steps() -> None:
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lif = Sequence()
+
+        def forward(self, data: Tensor) -> Tensor:
+            self.lif.reset_mem()
+            return self.lif(data.transpose(0, 1))
+
+    model = SNNTorchModel(Whole(), custom_forward=True)
+    bench = Benchmark(model, loader(), [], [], [[], [neurotop.NeuronOperations()]])
+    with torch.no_grad(), pytest.warns(RecorderWarning) as told:
+        bench.run(quiet=True)
+    texts = [str(each.message) for each in told]
+    assert any("'lif' computes several time steps" in text for text in texts)
+    assert any("{'Sequence:subtract': OPERATIONS}" in text for text in texts)
+    assert not forwards._watchers
+
+
 # --- Layers that torch does not list, and that come and go ---------------------------------------
 
 
@@ -364,6 +384,15 @@ def test_neurons_that_neurotop_does_not_know_are_told(tmp_path: Path) -> None:
         benchmark(Stepwise(nn.Linear(8, 6), neuron("Leaky"), Own()), neurotop.Recorder(tmp_path))
         outcome_told = [str(each.message) for each in caught]
     assert any("layer 'layers.2' (Own) keeps 'v'" in text for text in outcome_told)
+
+
+def test_a_layer_that_is_compiled_by_torch_jit_is_told(tmp_path: Path) -> None:
+    part = torch.jit.trace(nn.Sequential(neuron("Leaky")), torch.rand(4, 8), check_trace=False)
+    net = nn.Sequential(part, neuron("Leaky"))
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net[1](net[0](current()))
+        with pytest.warns(RecorderWarning, match="layer '0.0'.*is a neuron.*not recorded"):
+            rec.batch(4)
 
 
 # --- Copies --------------------------------------------------------------------------------------

@@ -74,14 +74,20 @@ def adapter_for(module: torch.nn.Module) -> Adapter | None:
 
 #: Where frameworks keep their neurons, by the beginnings of the names of modules.
 _NEURONS = (
+    "snntorch._neurons",
     "spikingjelly.activation_based.neuron",
     *(f"norse.torch.module.{kind}" for kind in ("lif", "coba_lif", "leaky_integrator")),
 )
 
 
 def is_neuron_of_a_framework(module: torch.nn.Module) -> bool:
-    """Whether the module's class, or one of its parents, is among a framework's neurons."""
-    return any(kind.__module__.startswith(_NEURONS) for kind in type(module).__mro__)
+    """Whether the module's class, or one of its parents, is among a framework's neurons.
+
+    TorchScript makes another class of it, and keeps the name.
+    """
+    scripted = getattr(sys.modules.get("snntorch"), str(getattr(module, "original_name", "")), None)
+    kinds = [*type(module).__mro__, *([scripted] if isinstance(scripted, type) else [])]
+    return any(kind.__module__.startswith(_NEURONS) for kind in kinds)
 
 
 def is_spiking(module: object) -> bool:

@@ -15,10 +15,12 @@ import numpy as np
 
 from .benchmark import STALE, neurobench_layers, stale_steps, why_hooks_fail
 from .encoding import changed_bits, changed_bits_as_neurobench
+from .forwards import classes_with_forward
 from .hooks import hook_on, meter_on
 from .layers import Layer
 from .messages import RecorderError, tell
 from .network import is_spiking, modules, qualified_names
+from .neurobench_traps import StateWatch
 from .options import is_count
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ class _Count:
         self._prices = prices
         self._hooks: list[AnyHook] = []
         self._meters: dict[int, Meter] = {}
+        self._watches: list[StateWatch] = []
         self._told: set[str] = set()
         self._stale: dict[int, tuple[int, int, int]] = {}
         self._effective = self._dense = self._samples = self._batches = 0
@@ -132,6 +135,8 @@ class _Count:
         for module in modules(net):
             if is_spiking(module):  # NeuroBench's own hooks see its potential
                 self._measure(Layer("", module), steps_are_seen=False)
+                if len(classes_with_forward(module)) > 1:
+                    self._watches.append(StateWatch(names[id(module)][0], module))
             elif (hook := hook_on(names[id(module)][0], module)) is not None:
                 self._hooks.append(hook)
                 self._measure(hook.layer, steps_are_seen=True)
@@ -161,6 +166,10 @@ class _Count:
             else:
                 layers.append(layer)
         self._stale = {}
+        for watch in self._watches:
+            watch.close()
+            if watch.hides_steps:
+                self._see_too_little(watch)
         for hook in self._hooks:
             hook.steps.close()
             layers.append(hook.layer)
@@ -169,6 +178,17 @@ class _Count:
         finally:
             for hook in self._hooks:
                 hook.reset()
+
+    def _see_too_little(self, watch: StateWatch) -> None:
+        """Tell of a layer that hides steps; what was measured is the price of several."""
+        meter = self._meters.pop(id(watch.module), None)
+        if meter is not None:
+            meter.remove()
+        self._tell(
+            f"layer '{watch.name}' computes several time steps in one call, and NeuroBench sees "
+            "the potential after the last one only: the figures are too small. neurotop.record() "
+            "counts step by step"
+        )
 
     def _add_whole(self, layers: list[Layer], samples: int) -> None:
         """Add a batch, or leave it out: its samples must not count without a layer's updates."""
@@ -220,6 +240,6 @@ class _Count:
         """Take the hooks off the layers."""
         for meter in self._meters.values():
             meter.remove()
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
+        for one in (*self._hooks, *self._watches):
+            one.remove()
+        self._hooks, self._watches = [], []

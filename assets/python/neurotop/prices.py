@@ -478,7 +478,9 @@ def _operations(found: _Slice, steps: int, neurons: int) -> tuple[tuple[str, ...
     if found.unknown:
         names = ", ".join(sorted(set(found.unknown)))
         return (), f"its update uses {names}, whose operations are not known"
-    if not found.arithmetic or not found.has_begin:
+    # Steps of one call follow from each other, also where the first begins with a number.
+    has_begin = found.has_begin or (steps > 1 and not found.is_synaptic)
+    if not found.arithmetic or not has_begin:
         if found.is_synaptic:
             return (), "its state passes through a matrix product or a convolution"
         return (), "no operation of its update was seen"

@@ -39,9 +39,10 @@ class Watch:
             self._watch(names[id(module)][0], module)
         if not self.hooks:
             raise RecorderError(
-                f"{type(net).__name__} has no spiking layer that neurotop knows. Potentials can be "
-                "given: neurotop.record(None, directory), then rec.add(name, potentials) before "
-                "each rec.batch()"
+                f"{type(net).__name__} has no spiking layer that neurotop knows, nor can it see "
+                "into what torch.jit has compiled. Potentials can be given: "
+                "neurotop.record(None, directory), then rec.add(name, potentials) before each "
+                "rec.batch()"
             )
         self._raises = RaiseWatch(net)
 
