@@ -67,13 +67,15 @@ class StateWatch:
 
     def leave(self, _output: Any) -> None:
         """The call is over."""
-        steps = max(1, self._inside.pop())
+        steps = max(1, self._inside.pop()) if self._inside else 1
         if self._inside:
             self._inside[-1] += steps
         else:
             self.hides_steps |= steps > 1
 
     def _enter(self, module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
+        self._inside.clear()  # of a call that raised
+        self.enter(None, False)
         self.was_called = True
         passed, kept = self._passed(inputs, named), getattr(module, "mem", None)
         if self._last is None or kept is None:
@@ -81,7 +83,8 @@ class StateWatch:
         if passed is not None and not is_same(passed, kept) and not equals(passed, kept):
             self.passes_another = True
 
-    def _leave(self, module: torch.nn.Module, _inputs: Any, _output: Any) -> None:
+    def _leave(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        self.leave(output)
         self._last = getattr(module, "mem", None)
         if self._last is not None and not self.changes_in_place:
             self._versions.add(self._last)
