@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = files![
     "device.py",
     "directory.py",
     "encoding.py",
+    "forwards.py",
     "hooks.py",
     "layers.py",
     "manifest.py",
@@ -44,6 +45,7 @@ const FILES: &[(&str, &str)] = files![
     "steps.py",
     "traps.py",
     "version.py",
+    "watch.py",
     "writer.py",
 ];
 

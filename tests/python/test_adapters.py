@@ -220,9 +220,52 @@ def test_spikingjelly_reset_within_a_batch_begins_at_its_v_reset(tmp_path: Path)
     assert np.all(pre[1] == np.float32(0.2))
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", ["NonSpikingIFNode", "NonSpikingLIFNode", "SimpleIFNode"])
+def test_spikingjelly_nodes_that_keep_no_sequence(tmp_path: Path, kind: str, form: str) -> None:
+    nodes = framework("spikingjelly.activation_based.neuron")
+    functional = framework("spikingjelly.activation_based.functional")
+    node = getattr(nodes, kind)()
+    net = nn.Sequential(node)
+    functional.set_step_mode(net, "m")
+    inputs = [frames(seed) for seed in range(3)]
+
+    def run(net: nn.Module, data: Tensor) -> Tensor:
+        functional.reset_net(net)
+        out = net(data)
+        return out if isinstance(out, Tensor) else torch.stack(out)
+
+    recorded = Recorded(tmp_path / "run", net, run, inputs, form)
+    potentials = []
+    for data in inputs:
+        v, steps = torch.zeros(data.shape[1:]), []
+        for x in data:
+            v = v + (x - v) / 2.0 if kind == "NonSpikingLIFNode" else v + x
+            if kind == "SimpleIFNode":
+                v = torch.where(v >= 1.0, torch.zeros_like(v), v)
+            steps.append(v.numpy())
+        potentials.append(np.stack(steps))
+    assert recount.updates(recorded.directory) == {"0": counted(potentials)}
+    (entry,) = recount.manifest(recorded.directory)["layers"]
+    assert entry["reset"] == ("zero" if kind == "SimpleIFNode" else "none")
+    assert len(entry["operations"]) == {"NonSpikingIFNode": 1, "NonSpikingLIFNode": 3}.get(kind, 5)
+
+
+def test_spikingjelly_neurons_without_a_potential_are_told(tmp_path: Path) -> None:
+    nodes = framework("spikingjelly.activation_based.neuron")
+    net = nn.Sequential(nodes.PSN(T=7), nodes.IFNode(step_mode="m"))
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net(torch.rand(7, 4, 6))
+        with pytest.warns(RecorderWarning, match=r"layer '0' \(PSN\) is a neuron.*not recorded"):
+            rec.batch(4)
+
+
 # --- Norse ---------------------------------------------------------------------------------------
 
-NORSE = ("LIFCell", "LIFBoxCell", "LICell", "IAFCell", "LIF", "LI", "LIFRecurrent", "LIFRefracCell")
+NORSE = (
+    *("LIFCell", "LIFBoxCell", "LICell", "IAFCell", "LIF", "LI", "LIFRecurrent"),
+    *("LIFRefracCell", "LIFAdExRefracCell"),
+)
 
 
 class NorseNet(nn.Module):
@@ -259,7 +302,8 @@ def test_norse(tmp_path: Path, kind: str, form: str, neurotop_command: str) -> N
             with torch.no_grad():
                 one = step if net.by_step else step[None]
                 _, state = net.module(one, state)
-            steps.append(getattr(state, "lif", state).v.detach().numpy())
+            inner = getattr(state, "lif", getattr(state, "lif_adex", state))
+            steps.append(inner.v.detach().numpy())
         potentials.append(np.stack(steps))
     expected = {"module": counted(potentials)}
     recorded.check(neurotop_command, expected)

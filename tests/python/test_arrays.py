@@ -66,6 +66,10 @@ KINDS = {
     "gradients": lambda array: torch.tensor(array, requires_grad=True),
     "DLPack": OnlyDlpack,
     "generator": one_by_one,
+    "sparse": lambda array: torch.tensor(array).to_sparse(),
+    "list of sparse": lambda array: [torch.tensor(step).to_sparse() for step in array],
+    "conjugate": lambda array: torch.complex(torch.tensor(array), -torch.tensor(array)).conj().imag,
+    "float8": lambda array: torch.tensor(array).to(torch.float8_e5m2),  # it holds them all
     "list of tensors": lambda array: [torch.tensor(step) for step in array],
     "Fortran order": np.asfortranarray,
     "cut": lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
@@ -263,11 +267,30 @@ def test_what_cannot_be_given(tmp_path: Path) -> None:
                 "no time axis": ("lif", np.float32(1)),
                 "has this name": ("0", sparse(3, 2, 2)),
                 "give a name": ("", sparse(3, 2, 2)),
+                "NoneType is no array, and no list": ("lif", None),
             }.items():
                 with pytest.raises(ValueError, match=words):
                     rec.add(*arguments)
-            with pytest.raises(ValueError, match="whole number of operations"):
-                rec.add("lif", sparse(3, 2, 2), cost=-1)
+            for cost in (-1, 2_000_000_000):
+                with pytest.raises(ValueError, match="whole number of operations"):
+                    rec.add("lif", sparse(3, 2, 2), cost=cost)
+
+
+def test_a_layer_that_comes_after_the_first_batch_is_left_out(
+    tmp_path: Path, neurotop_command: str
+) -> None:
+    with pytest.warns(RecorderWarning, match=r"'two'.*left out.*rec.add\('two', \[\]\)"):
+        with neurotop.record(None, tmp_path / "run") as rec:
+            for batch in range(3):
+                rec.add("one", sparse(5, 4, 3), neuron="Leaky", reset="zero")
+                rec.add("none yet", sparse(5, 4, 3) if batch else [], neuron="Leaky", reset="zero")
+                if batch:
+                    rec.add("two", sparse(5, 4, 3), neuron="Leaky", reset="zero")
+                rec.batch(4)
+    told = summary(neurotop_command, rec.directory)
+    assert told["run"]["samples"] == 12 and told["complete"] is True
+    dense_updates = {layer["name"]: layer["dense_updates"] for layer in told["layers"]}
+    assert dense_updates == {"one": 3 * 60, "none yet": 2 * 60}
 
 
 @pytest.mark.parametrize("change", [{"neuron": "Alpha"}, {"reset": "subtract"}, {"cost": 6}])

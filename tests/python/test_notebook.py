@@ -80,6 +80,21 @@ def test_the_layers_as_a_dataframe(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         found.to_dataframe()
 
 
+def test_a_directory_of_runs(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        handmade.whole(tmp_path / name, 3, ["a", "b"])
+    found = neurotop.summary(tmp_path)
+    assert [run["run"]["name"] for run in found["runs"]] == ["one", "two"]
+    assert [*found.to_dataframe().index] == [(r, name) for r in ("one", "two") for name in "ab"]
+    shown = notebook.Show(str(tmp_path), 1.0, None)
+    page, is_over = shown._look()
+    assert "holds 2 runs (one, two): show one of them" in page and not is_over
+
+
+def test_a_run_without_layers_is_an_empty_table(tmp_path: Path) -> None:
+    assert neurotop.Summary(layers=[]).to_dataframe().empty
+
+
 def test_an_incomplete_run_has_a_summary_too(tmp_path: Path) -> None:
     run = handmade.whole(tmp_path / "run", 3, ["one"])
     (run / "batch-000001.npz").write_bytes(b"PK no more")

@@ -188,7 +188,13 @@ def test_a_batch_that_cannot_be_counted_is_left_out_as_a_whole() -> None:
     assert figures["Neuron Dense Ops"] == 7 * (6 + 6) * 4, "per sample of the other batches"
 
 
-@pytest.mark.parametrize("costs", [{"Leaky": 4}, {"Leaky:zero": -1}, {":zero": 1}, {"a:b": 1.5}])
+@pytest.mark.parametrize("cost", [-1, 1.5, "8", None, True, float("nan"), float("inf")])
+def test_what_is_no_cost(cost: Any) -> None:
+    with pytest.raises(ValueError, match="NEURON:RESET"):
+        neurotop.NeuronOperations({"LIFNode:zero": cost})
+
+
+@pytest.mark.parametrize("costs", [{"Leaky": 4}, {":zero": 1}, {"Leaky:": 1}, {3: 1}])
 def test_impossible_costs(costs: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="NEURON:RESET"):
         neurotop.NeuronOperations(costs)

@@ -53,6 +53,14 @@ class ArrayLayer:
         """Whether subnormal numbers are treated as zero: NumPy never does."""
         return False
 
+    def passed_shapes(self) -> list[Any]:
+        """None: nothing is passed to it."""
+        return []
+
+    def parts(self, shapes: list[Any]) -> list[ArrayLayer]:
+        """The layer as it is."""
+        return [self]
+
     def add_batch_axis(self) -> None:
         """Make the potentials of one sample without a batch axis ``[1, ...]``."""
         self.post = [post[None] for post in self.post]
@@ -113,6 +121,10 @@ def rows_of(name: str, potentials: Any) -> list[np.ndarray]:
     is_array = hasattr(potentials, "shape")
     if is_array and len(potentials.shape) == 0:
         raise ValueError(f"rec.add({name!r}): one number has no time axis: give [T, B, ...]")
+    if not is_array and not hasattr(potentials, "__iter__"):
+        raise ValueError(
+            f"rec.add({name!r}): {type(potentials).__name__} is no array, and no list of steps"
+        )
     steps = _on_host(potentials) if is_array else map(_on_host, potentials)
     rows = [np.array(step) for step in steps]
     rows = [row if row.ndim else row[None] for row in rows]
@@ -153,8 +165,10 @@ def _on_host(array: Any) -> np.ndarray:
     """An array of NumPy, torch, JAX or another library as one of NumPy."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
-        array = array.detach().cpu()
-        array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
+        array = array.detach().to_dense().resolve_conj().resolve_neg().cpu()
+        if array.is_floating_point() and array.dtype not in (torch.float16, torch.float64):
+            array = array.float()  # of 16 bits or less, which float32 holds
+        array = array.numpy()
     elif not hasattr(array, "__array__") and hasattr(array, "__dlpack__"):
         array = np.from_dlpack(array)
     found: np.ndarray = np.asarray(array)

@@ -6,7 +6,6 @@ import functools
 import inspect
 import os
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -17,10 +16,17 @@ from .hooks import meter_on
 from .layers import Layer
 from .messages import RecorderError
 from .network import is_spiking, modules, qualified_names, why_replicated
-from .neurobench_traps import StateWatch, network_traps, padding_traps, watch_traps
-from .options import Options, rank_and_world
+from .neurobench_traps import (
+    StateWatch,
+    hidden_reset_advice,
+    network_traps,
+    padding_traps,
+    unregistered_traps,
+    watch_traps,
+)
+from .options import Options, rank_and_world, run_directory
 from .run import Run
-from .traps import forgets_traps
+from .traps import forgets_traps, stranger_traps
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +66,7 @@ def neurobench_layers(model: Any, stale: dict[int, tuple[int, int, int]]) -> lis
             pre.insert(0, post[0].new_zeros(0))
         called = len(hook.activation_inputs) > calls
         layers.append(Layer(name, hook.layer, pre, post, called=called))
-    for module in modules(net):
+    for _, module in net.named_modules():
         if is_spiking(module) and id(module) not in seen:
             why = _why_unhooked(module, model)
             layers.append(Layer(names[id(module)][0], module, unhooked=why))
@@ -190,10 +196,7 @@ class _BenchmarkRun:
         """Record the batch that NeuroBench's hooks hold."""
         net, hooks = model.__net__(), model.activation_hooks
         try:
-            layers: list[AnyLayer] = []
-            for layer in neurobench_layers(model, self._stale):
-                layer.meter = self._meters.get(id(layer.module))
-                layers.append(layer)
+            layers = self._layers(model)
             self._stale = {}
             for watch in self._watches:
                 watch.close()
@@ -202,11 +205,28 @@ class _BenchmarkRun:
                 *watch_traps(self._watches),
                 *forgets_traps((watch.name, watch.module) for watch in self._watches),
             ]
+            if not self.run.has_begun:
+                seen = [watch.module for watch in self._watches]
+                traps += unregistered_traps(net, self._watches)
+                traps += stranger_traps(net, seen, samples)
             self.run.batch(layers, samples, traps)
         except RecorderError as error:
             if not self._wrapped:
                 raise
             self._error = error  # NeuroBench would swallow it here; _after_metrics raises it
+
+    def _layers(self, model: Any) -> list[AnyLayer]:
+        """The layers, with what was seen of them beside NeuroBench's hooks."""
+        hides_steps = {id(watch.module) for watch in self._watches if watch.hides_steps}
+        advice = hidden_reset_advice(model.__net__())
+        layers: list[AnyLayer] = []
+        for layer in neurobench_layers(model, self._stale):
+            layer.hides_steps = id(layer.module) in hides_steps
+            if not layer.hides_steps:  # the price would be that of all steps
+                layer.meter = self._meters.get(id(layer.module))
+            layer.rest_advice = advice or layer.rest_advice
+            layers.append(layer)
+        return layers
 
     def abandon(self) -> None:
         """Restore the manager after an exception has ended the run."""
@@ -381,7 +401,7 @@ def Recorder(
     from neurobench.metrics.abstract import AccumulatedMetric
 
     options = Options(
-        directory=Path(directory),
+        directory=run_directory(directory),
         form=form,
         name=name,
         keep=keep,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,31 +14,45 @@ if TYPE_CHECKING:
     import torch
 
 
-def never_compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """`function` as a hook that torch.compile neither traces nor recompiles.
+def never_traced(function: Any) -> None:
+    """Have torch.compile leave a function out of what it compiles."""
+    import torch
+
+    function._torchdynamo_disable = True
+    skip_code = getattr(torch._C._dynamo.eval_frame, "skip_code", None)
+    if skip_code is not None:
+        skip_code(function.__code__)
+
+
+class Hook:
+    """`function` as a hook on one module, which torch.compile neither traces nor recompiles.
 
     torch._dynamo takes seconds to import, so it is asked for only where something else did.
+    A copy of the module takes the hook along, as does a pickle, but is not recorded: there it does
+    nothing.
     """
-    disabled: list[Callable[..., None]] = []
 
-    def hook(*arguments: Any) -> None:
-        if not disabled:
-            if "torch._dynamo" not in sys.modules:
-                function(*arguments)
-                return
+    _torchdynamo_disable = True  # as `never_traced` does
+
+    def __init__(self, module: torch.nn.Module, function: Callable[..., None]) -> None:
+        self._module = module
+        self._function = function
+        self._is_disabled = False
+        never_traced(Hook.__call__)
+
+    def __call__(self, module: torch.nn.Module, *arguments: Any) -> None:
+        if module is not self._module:  # in a copy that shares its hooks, such as a replica
+            return
+        if not self._is_disabled and "torch._dynamo" in sys.modules:
             import torch
 
             compiler: Any = torch.compiler
-            disabled.append(compiler.disable(function))
-        disabled[0](*arguments)
+            self._function, self._is_disabled = compiler.disable(self._function), True
+        self._function(module, *arguments)
 
-    hook._torchdynamo_disable = True  # type: ignore[attr-defined]
-    import torch
-
-    skip_code = getattr(torch._C._dynamo.eval_frame, "skip_code", None)
-    if skip_code is not None:
-        skip_code(hook.__code__)
-    return hook
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Whoever reads a pickle need not have neurotop: this takes any arguments, and does nothing.
+        return getattr, (contextlib.nullcontext(), "__exit__")
 
 
 def is_compiled(net: torch.nn.Module) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Union
 
-from .compiled import never_compiled
+from .compiled import Hook
+from .forwards import watch_forward
 from .layers import Layer
 from .network import (
     PRICED,
     adapter_for,
     computes_all_steps,
     forgets_state,
+    is_parallel,
     is_spiking,
     passed_potential,
 )
@@ -24,59 +26,99 @@ if TYPE_CHECKING:
     from .prices import Meter
 
 
-class _MembraneHook:
-    """Hands a snnTorch layer's membrane potential around each call to `Steps`.
+class _LayerHook:
+    """What all hooks on a layer have: the layer, and the steps that they collect."""
 
-    What counts is the potential that the layer begins with: the one that the network passes
-    (``spk, mem = lif(x, mem)``), else the one that the layer kept.
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.steps = Steps(layer)
+
+    def reset(self) -> None:
+        """Forget the batch."""
+        self.steps.reset()
+
+
+class _MembraneHook(_LayerHook):
+    """Hands a snnTorch layer's membrane potential before and after each step to `Steps`.
+
+    A step is a call of the layer. Where its ``forward`` calls that of its parent class, as a
+    subclass does, each of these inner calls is one. What counts is the potential that a step begins
+    with: the one that is passed (``spk, mem = lif(x, mem)``), else the one that the layer kept.
     """
 
     def __init__(self, name: str, module: torch.nn.Module) -> None:
-        self.layer = Layer(name, module)
-        self.steps = Steps(self.layer)
-        self._passed = passed_potential(module)
+        super().__init__(Layer(name, module))
+        self._module = module
         self._forgets_state = forgets_state(module)
-        self._computes_all_steps = computes_all_steps(module)
-        enter, leave = never_compiled(self._enter), never_compiled(self._leave)
-        self._handles = [
-            module.register_forward_pre_hook(enter, with_kwargs=True),
-            module.register_forward_hook(leave),
+        self._passed, self._is_named = passed_potential(module.forward)
+        self._inside: list[int] = []  # of each call that is not over, how many are over within it
+        self._takes_potential = False
+        handles = [
+            module.register_forward_pre_hook(Hook(module, self._called), with_kwargs=True),
+            module.register_forward_hook(Hook(module, self._returned), always_call=True),
         ]
+        self._stops = [*(handle.remove for handle in handles), watch_forward(module, self)]
 
-    def _enter(self, module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
-        passed = self._passed(inputs, named)
-        if self._forgets_state:
-            self.steps.begin(None)
-        else:
-            self.steps.begin(getattr(module, "mem", None) if passed is None else passed)
+    def _called(self, _module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
+        self._inside.clear()  # of a call that was interrupted
+        self.enter(self._passed(inputs, named), self._is_named)
 
-    def _leave(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
-        self.layer.called = True
-        if self._computes_all_steps:
-            self.steps.rows(None, output[1] if isinstance(output, tuple) else output)
+    def _returned(self, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        self.leave(output)
+
+    @property
+    def is_called(self) -> bool:
+        """Whether a call has begun."""
+        return bool(self._inside)
+
+    def enter(self, passed: torch.Tensor | None, is_named: bool) -> None:
+        """A call begins."""
+        is_first = not any(self._inside)
+        # The outer call may take the potential under another name than `mem`.
+        if not self._inside or not is_first or (passed is not None and not self._takes_potential):
+            kept = getattr(self._module, "mem", None)
+            self.steps.begin(None if self._forgets_state else kept if passed is None else passed)
+        self._takes_potential = is_named or (bool(self._inside) and self._takes_potential)
+        self._inside.append(0)
+
+    def leave(self, output: Any) -> None:
+        """The call is over."""
+        inside = self._inside.pop() if self._inside else 0
+        after = getattr(self._module, "mem", None)
+        if output is None:
             return
-        after = getattr(module, "mem", None)
-        if after is not None:
+        if self._inside:
+            self._inside[-1] += 1
+        self.layer.called = True
+        if after is not None and inside:
+            self.steps.amend(after)
+        elif after is not None:
             self.steps.end(after)
 
+    def reset(self) -> None:
+        """Forget the batch, and a call that was interrupted."""
+        super().reset()
+        self._inside.clear()
+
     def remove(self) -> None:
-        """Remove the hooks from the layer."""
-        for handle in self._handles:
-            handle.remove()
+        """Take the hooks off the layer."""
+        for stop in self._stops:
+            stop()
 
 
-class _ParallelHook:
-    """Collects the potentials of a LeakyParallel: what its ``rnn`` returns, ``[T, B, ...]``."""
+class _SequenceHook(_LayerHook):
+    """Collects the potentials of a layer of snnTorch that computes all steps in one call."""
 
-    def __init__(self, name: str, module: torch.nn.Module) -> None:
-        self.layer = Layer(name, module)
-        self.steps = Steps(self.layer)
-        rnn: Any = module.rnn
-        self._handle = rnn.register_forward_hook(never_compiled(self._leave))
+    def __init__(
+        self, name: str, module: torch.nn.Module, inner: torch.nn.Module, place: int
+    ) -> None:
+        super().__init__(Layer(name, module))
+        self._place = place
+        self._handle = inner.register_forward_hook(Hook(inner, self._leave))
 
     def _leave(self, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
         self.layer.called = True
-        potentials = output[0]
+        potentials = output[self._place] if isinstance(output, tuple) else output
         # Without a batch axis it is one sample.
         self.steps.rows(None, potentials if potentials.dim() > 2 else potentials[:, None])
 
@@ -85,12 +127,11 @@ class _ParallelHook:
         self._handle.remove()
 
 
-class _AdapterHook:
+class _AdapterHook(_LayerHook):
     """Collects the potentials of a layer of another framework, as its adapter sees them."""
 
     def __init__(self, name: str, module: torch.nn.Module, adapter: Adapter) -> None:
-        self.layer = Layer(name, module, adapter=adapter)
-        self.steps = Steps(self.layer)
+        super().__init__(Layer(name, module, adapter=adapter))
         self.remove = adapter.attach(module, self.steps)
 
 
@@ -101,8 +142,8 @@ class RaiseWatch:
         self._raised = ""
         self._outer: list[BaseException | None] = []  # what was being handled before each call
         self._handles = [
-            net.register_forward_pre_hook(never_compiled(self._enter)),
-            net.register_forward_hook(never_compiled(self._leave), always_call=True),
+            net.register_forward_pre_hook(Hook(net, self._enter)),
+            net.register_forward_hook(Hook(net, self._leave), always_call=True),
         ]
 
     def _enter(self, _net: torch.nn.Module, _inputs: Any) -> None:
@@ -131,7 +172,7 @@ class RaiseWatch:
 
 
 #: A hook that collects potentials.
-AnyHook = Union[_MembraneHook, _ParallelHook, _AdapterHook]
+AnyHook = Union[_MembraneHook, _SequenceHook, _AdapterHook]
 
 
 def meter_on(layer: Layer, steps_are_seen: bool = True) -> Meter | None:
@@ -148,8 +189,11 @@ def meter_on(layer: Layer, steps_are_seen: bool = True) -> Meter | None:
 def hook_on(name: str, module: torch.nn.Module) -> AnyHook | None:
     """Begin to collect the potentials of `module`; None for what is no spiking layer."""
     if is_spiking(module):
+        if computes_all_steps(module):
+            return _SequenceHook(name, module, module, 1)
         return _MembraneHook(name, module)
-    if type(module).__name__ == "LeakyParallel" and hasattr(module, "rnn"):
-        return _ParallelHook(name, module)
+    if is_parallel(module):
+        rnn: Any = module.rnn
+        return _SequenceHook(name, module, rnn, 0)
     adapter = adapter_for(module)
     return None if adapter is None else _AdapterHook(name, module, adapter)

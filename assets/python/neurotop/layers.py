@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .device import is_elsewhere
@@ -16,6 +16,8 @@ from .encoding import (
     flushes_subnormals,
     potential_members,
 )
+from .network import part_name
+from .steps import equals
 from .traps import adapter_traps, layer_traps
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ class Layer:
         How the potential of a layer of another framework than snnTorch is seen.
     meter : Meter or None
         Measures the price of a layer for which NeuroBench has none.
+    hides_steps : bool
+        Whether NeuroBench's hooks see one step where the layer computes several.
+    rest_advice : str
+        How the layer is brought to rest before each batch.
     """
 
     name: str
@@ -67,6 +73,11 @@ class Layer:
     defects: list[str] = field(default_factory=list)
     adapter: Adapter | None = None
     meter: Meter | None = None
+    hides_steps: bool = False
+    rest_advice: str = (
+        "snntorch's utils.reset(net) resets only the network's direct children: give the network a "
+        "reset() method that resets every layer"
+    )
 
     @property
     def neuron(self) -> str:
@@ -128,6 +139,30 @@ class Layer:
     def flushes_subnormals(self) -> bool:
         """Whether torch treats the layer's subnormal numbers as zero, which it can on the CPU."""
         return not self.is_elsewhere() and flushes_subnormals()
+
+    def passed_shapes(self) -> list[torch.Size]:
+        """The shapes of one sample, where the network passes potentials of several to the layer."""
+        if self.adapter is not None or getattr(self.module, "init_hidden", True):
+            return []
+        if len({post.shape[:1] for post in self.post}) != 1 or len(self.pre) != len(self.post):
+            return []
+        return [*dict.fromkeys(post.shape[1:] for post in self.post)]
+
+    def parts(self, shapes: list[torch.Size]) -> list[Layer]:
+        """The layer as one for each shape; as one, if there are others."""
+        if not shapes or {post.shape[1:] for post in self.post} - {*shapes}:
+            return [self]
+        return [self._part(number, shape) for number, shape in enumerate(shapes)]
+
+    def _part(self, number: int, shape: torch.Size) -> Layer:
+        pairs = [pair for pair in zip(self.pre, self.post) if pair[1].shape[1:] == shape]
+        post = [after for _, after in pairs]
+        pre = [before for before, _ in pairs]
+        for index in range(1, len(pairs)):
+            if equals(pre[index], post[index - 1]):
+                pre[index] = post[index - 1]
+        name = part_name(self.name, number)
+        return replace(self, name=name, pre=pre, post=post, called=bool(post))
 
     def add_batch_axis(self) -> None:
         """Make the potentials of one sample without a batch axis ``[1, ...]``."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .compiled import never_compiled
+from .compiled import Hook
+from .forwards import classes_with_forward, watch_forward
 from .network import adapter_for, modules, passed_potential, qualified_names
 from .steps import Versions, equals, is_same
+from .traps import framework_trap
 
 if TYPE_CHECKING:
     import torch
@@ -28,30 +30,61 @@ class StateWatch:
         Whether a step, but the first of a batch, began with another potential than was kept.
     changes_in_place : bool
         Whether a potential was changed in place after its step.
+    hides_steps : bool
+        Whether a call of the layer is several steps, as that of a subclass can be.
+    was_called : bool
+        Whether the layer was called.
     """
 
     def __init__(self, name: str, module: torch.nn.Module) -> None:
         self.name = name
         self.module = module
+        self.was_called = False
         self.passes_another = False
         self.changes_in_place = False
-        self._passed = passed_potential(module)
+        self.hides_steps = False
+        self._inside: list[int] = []  # of each call that is not over, the steps within it
+        self._passed, _ = passed_potential(module.forward)
         self._last: torch.Tensor | None = None
         self._versions = Versions()
-        enter, leave = never_compiled(self._enter), never_compiled(self._leave)
-        self._handles = [
+        enter, leave = Hook(module, self._enter), Hook(module, self._leave)
+        handles = [
             module.register_forward_pre_hook(enter, with_kwargs=True),
             module.register_forward_hook(leave),
         ]
+        self._stops = [handle.remove for handle in handles]
+        if len(classes_with_forward(module)) > 1:
+            self._stops.append(watch_forward(module, self))
+
+    @property
+    def is_called(self) -> bool:
+        """Whether a call has begun."""
+        return bool(self._inside)
+
+    def enter(self, _passed: torch.Tensor | None, _is_named: bool) -> None:
+        """A call begins, perhaps within another."""
+        self._inside.append(0)
+
+    def leave(self, _output: Any) -> None:
+        """The call is over."""
+        steps = max(1, self._inside.pop()) if self._inside else 1
+        if self._inside:
+            self._inside[-1] += steps
+        else:
+            self.hides_steps |= steps > 1
 
     def _enter(self, module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
+        self._inside.clear()  # of a call that raised
+        self.enter(None, False)
+        self.was_called = True
         passed, kept = self._passed(inputs, named), getattr(module, "mem", None)
         if self._last is None or kept is None:
             return
         if passed is not None and not is_same(passed, kept) and not equals(passed, kept):
             self.passes_another = True
 
-    def _leave(self, module: torch.nn.Module, _inputs: Any, _output: Any) -> None:
+    def _leave(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        self.leave(output)
         self._last = getattr(module, "mem", None)
         if self._last is not None and not self.changes_in_place:
             self._versions.add(self._last)
@@ -64,8 +97,8 @@ class StateWatch:
 
     def remove(self) -> None:
         """Take the hooks off the layer."""
-        for handle in self._handles:
-            handle.remove()
+        for stop in self._stops:
+            stop()
 
 
 def watch_traps(watches: Iterable[StateWatch]) -> Iterator[Trap]:
@@ -87,6 +120,32 @@ def watch_traps(watches: Iterable[StateWatch]) -> Iterator[Trap]:
                 "hooks hold the changed potential, so its figures (and the recorded ones) are of "
                 "that. Assign a new tensor instead, as in lif.mem = lif.mem.clamp(0); or record "
                 "with neurotop.record(), which copies.",
+            )
+
+
+def hidden_reset_advice(net: torch.nn.Module) -> str:
+    """What to do where the network has a ``reset``, and what is around it has not; else empty."""
+    if callable(getattr(net, "reset", None)):
+        return ""
+    for name, module in net.named_children():
+        if callable(getattr(module, "reset", None)):
+            return (
+                f"NeuroBench resets the network by its reset(), and this {type(net).__name__} "
+                f"around it has none: give NeuroBench the network within it (net.{name})"
+            )
+    return ""
+
+
+def unregistered_traps(net: torch.nn.Module, watches: Iterable[StateWatch]) -> Iterator[Trap]:
+    """Layers that the network calls, and that torch does not find in it."""
+    registered = {id(module) for _, module in net.named_modules()}
+    for watch in watches:
+        if watch.was_called and id(watch.module) not in registered:
+            yield (
+                ("unregistered", watch.name),
+                f"layer '{watch.name}' ({type(watch.module).__name__}) is in a plain list or "
+                "dictionary, where NeuroBench does not find it: neither NeuroBench nor neurotop "
+                "counts it. Use torch.nn.ModuleList or ModuleDict.",
             )
 
 
@@ -122,12 +181,7 @@ def _activation_traps(hooks: Iterable[Any]) -> Iterator[Trap]:
     for hook in hooks:
         kind = type(hook.layer).__name__
         if adapter_for(hook.layer) is not None:
-            yield (
-                ("framework", str(id(hook.layer))),
-                f"layer '{hook.name}' ({kind}) spikes, but NeuroBench reads potentials of snnTorch "
-                "only: its NeuronOperations fails and reports 0.0 for the whole model. Record the "
-                "network with neurotop.record(net, directory), which knows this framework.",
-            )
+            yield framework_trap(str(hook.name), hook.layer)
         else:
             silent.setdefault(id(hook.layer), f"'{hook.name}' ({kind})")
     if silent:

@@ -48,10 +48,13 @@ STYLE = """
 
 
 class Summary(dict[str, Any]):
-    """The figures of a run, as ``neurotop summary --format json`` prints them."""
+    """The figures of a run, as ``neurotop summary --format json`` prints them.
+
+    Those of a directory of runs are a list under ``runs``.
+    """
 
     def to_dataframe(self) -> Any:
-        """The layers as a DataFrame of pandas, by name.
+        """The layers as a DataFrame of pandas, by name; of several runs, by run and name.
 
         Raises
         ------
@@ -62,7 +65,15 @@ class Summary(dict[str, Any]):
             import pandas
         except ImportError as error:
             raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
-        return pandas.DataFrame(self["layers"]).set_index("name")
+        if "runs" not in self:
+            return _frame(pandas, self)
+        names = [run["run"]["name"] for run in self["runs"]]
+        return pandas.concat([_frame(pandas, run) for run in self["runs"]], keys=names)
+
+
+def _frame(pandas: Any, figures: Mapping[str, Any]) -> Any:
+    layers = figures["layers"]
+    return pandas.DataFrame(layers, columns=None if layers else ["name"]).set_index("name")
 
 
 def summary(path: str | os.PathLike[str], *, costs: Mapping[str, int] | None = None) -> Summary:
@@ -173,6 +184,8 @@ class Show:
             figures = summary(self.path, costs=self._costs)
         except (OSError, RuntimeError) as error:
             return _page(_problem(str(error))), False
+        if "runs" in figures:
+            return _page(_several(self.path, figures["runs"])), False
         run, total = figures["run"], figures["total"]
         value = total["effective_ops_per_sample"]
         if value is not None and run["samples"]:
@@ -285,6 +298,11 @@ def _waiting(path: str) -> str:
 
 def _problem(text: str) -> str:
     return f'<p class="problem">{html.escape(text)}</p>'
+
+
+def _several(path: str, runs: Sequence[Mapping[str, Any]]) -> str:
+    names = ", ".join(str(run["run"]["name"]) for run in runs[:10])
+    return _problem(f"{path} holds {len(runs)} runs ({names}): show one of them")
 
 
 def _report(figures: Mapping[str, Any], points: Sequence[tuple[int, float]]) -> str:

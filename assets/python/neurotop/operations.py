@@ -15,10 +15,13 @@ import numpy as np
 
 from .benchmark import STALE, neurobench_layers, stale_steps, why_hooks_fail
 from .encoding import changed_bits, changed_bits_as_neurobench
+from .forwards import classes_with_forward
 from .hooks import hook_on, meter_on
 from .layers import Layer
 from .messages import RecorderError, tell
 from .network import is_spiking, modules, qualified_names
+from .neurobench_traps import StateWatch
+from .options import is_count
 
 if TYPE_CHECKING:
     from .hooks import AnyHook
@@ -84,7 +87,7 @@ def NeuronOperations(costs: Mapping[str, int] | None = None) -> type:
     return NeurotopNeuronOperations
 
 
-def _prices(costs: Mapping[str, int]) -> dict[tuple[str, str], int]:
+def _prices(costs: Mapping[str, Any]) -> dict[tuple[str, str], int]:
     """Operations of one update by neuron and reset: the user's, else NeuroBench's."""
     from neurobench.metrics.workload.neuron_operations import neuron_ops_reset_operations
 
@@ -94,10 +97,11 @@ def _prices(costs: Mapping[str, int]) -> dict[tuple[str, str], int]:
         for reset, price in resets.items()
     }
     for key, price in costs.items():
-        neuron, _, reset = key.partition(":")
-        if not neuron or not reset or isinstance(price, bool) or price != int(price) or price < 0:
+        neuron, _, reset = str(key).partition(":")
+        whole = int(price) if isinstance(price, float) and price.is_integer() else price
+        if not neuron or not reset or not is_count(whole):
             raise ValueError(f"costs: {key!r}: {price!r} is not NEURON:RESET and operations")
-        prices[neuron, reset] = int(price)
+        prices[neuron, reset] = int(whole)
     return prices
 
 
@@ -108,6 +112,7 @@ class _Count:
         self._prices = prices
         self._hooks: list[AnyHook] = []
         self._meters: dict[int, Meter] = {}
+        self._watches: list[StateWatch] = []
         self._told: set[str] = set()
         self._stale: dict[int, tuple[int, int, int]] = {}
         self._effective = self._dense = self._samples = self._batches = 0
@@ -130,6 +135,8 @@ class _Count:
         for module in modules(net):
             if is_spiking(module):  # NeuroBench's own hooks see its potential
                 self._measure(Layer("", module), steps_are_seen=False)
+                if len(classes_with_forward(module)) > 1:
+                    self._watches.append(StateWatch(names[id(module)][0], module))
             elif (hook := hook_on(names[id(module)][0], module)) is not None:
                 self._hooks.append(hook)
                 self._measure(hook.layer, steps_are_seen=True)
@@ -159,6 +166,10 @@ class _Count:
             else:
                 layers.append(layer)
         self._stale = {}
+        for watch in self._watches:
+            watch.close()
+            if watch.hides_steps:
+                self._see_too_little(watch)
         for hook in self._hooks:
             hook.steps.close()
             layers.append(hook.layer)
@@ -166,7 +177,18 @@ class _Count:
             self._add_whole(layers, samples)
         finally:
             for hook in self._hooks:
-                hook.steps.reset()
+                hook.reset()
+
+    def _see_too_little(self, watch: StateWatch) -> None:
+        """Tell of a layer that hides steps; what was measured is the price of several."""
+        meter = self._meters.pop(id(watch.module), None)
+        if meter is not None:
+            meter.remove()
+        self._tell(
+            f"layer '{watch.name}' computes several time steps in one call, and NeuroBench sees "
+            "the potential after the last one only: the figures are too small. neurotop.record() "
+            "counts step by step"
+        )
 
     def _add_whole(self, layers: list[Layer], samples: int) -> None:
         """Add a batch, or leave it out: its samples must not count without a layer's updates."""
@@ -218,6 +240,6 @@ class _Count:
         """Take the hooks off the layers."""
         for meter in self._meters.values():
             meter.remove()
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
+        for one in (*self._hooks, *self._watches):
+            one.remove()
+        self._hooks, self._watches = [], []

@@ -6,13 +6,8 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
-
 
 FORMS = ("trace", "pair", "bits")
 
@@ -56,10 +51,31 @@ class Options:
                 raise ValueError(f"{option}={value!r}: give a whole number, 0 or more")
 
 
+def run_directory(directory: str | os.PathLike[str]) -> Path:
+    """Where a run is to be written, wherever the program goes to meanwhile.
+
+    Raises
+    ------
+    ValueError
+        It is a URL.
+    """
+    given = os.fspath(directory)
+    if "://" in given:
+        raise ValueError(
+            f"{given}: the recorder writes to a directory of the file system. Copy the files of a "
+            "run to an object store as they appear; neurotop watch reads them there"
+        )
+    return Path(os.path.abspath(given))
+
+
 def is_count(value: object) -> bool:
     """Whether `value` is a whole number, 0 or more (NumPy's integers count, booleans do not)."""
     is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return is_integer and int(value) >= 0  # type: ignore[call-overload]
+
+
+#: What one update can cost at most.
+MOST_OPERATIONS = 1_000_000_000
 
 
 def rank_and_world(options: Options) -> tuple[int, int]:

@@ -30,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from .adapters import Adapter, replace_attribute
-from .compiled import never_compiled
+from .compiled import Hook
 from .manifest import DIFFERS
 
 __all__ = ["Measured", "Meter", "meter_on"]
@@ -157,9 +157,9 @@ class Meter:
             self._leave(output, has_raised=output is None)
 
         handles = [
-            self._module.register_forward_pre_hook(never_compiled(enter), with_kwargs=True),
+            self._module.register_forward_pre_hook(Hook(self._module, enter), with_kwargs=True),
             # Called after an exception too, so that the mode never stays on.
-            self._module.register_forward_hook(never_compiled(leave), always_call=True),
+            self._module.register_forward_hook(Hook(self._module, leave), always_call=True),
         ]
 
         def detach() -> None:
@@ -171,7 +171,6 @@ class Meter:
     def _wrap_forward(self) -> Callable[[], None]:
         forward = self._module.forward
 
-        @functools.wraps(forward)
         def measured(*inputs: Any, **named: Any) -> Any:
             self._enter(inputs, named)
             try:
@@ -479,7 +478,9 @@ def _operations(found: _Slice, steps: int, neurons: int) -> tuple[tuple[str, ...
     if found.unknown:
         names = ", ".join(sorted(set(found.unknown)))
         return (), f"its update uses {names}, whose operations are not known"
-    if not found.arithmetic or not found.has_begin:
+    # Steps of one call follow from each other, also where the first begins with a number.
+    has_begin = found.has_begin or (steps > 1 and not found.is_synaptic)
+    if not found.arithmetic or not has_begin:
         if found.is_synaptic:
             return (), "its state passes through a matrix product or a convolution"
         return (), "no operation of its update was seen"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from .arrays import ArrayLayer, rows_of, with_one_type
 from .compiled import uncompiled
-from .hooks import RaiseWatch, hook_on, meter_on
 from .messages import RecorderError
-from .network import modules, qualified_names, why_replicated
-from .options import Options, is_count
+from .network import name_in_file
+from .options import MOST_OPERATIONS, Options, is_count, run_directory
 from .run import Run
-from .traps import axes_traps, forgets_traps, one_sample_traps, plain_traps
+from .traps import axes_traps, one_sample_traps, parts_traps
+from .watch import Watch
 
 if TYPE_CHECKING:
     import torch
@@ -39,16 +39,36 @@ class Recording:
         self._added: dict[str, ArrayLayer | None] = {}
         self._as_added: dict[str, dict[str, Any]] = {}
         self._run = Run(options)
-        self._hooks: list[AnyHook] = []
-        self._raises: RaiseWatch | None = None
+        self._watch: Watch | None = None
+        self._state = "new"  # then "open" within the block, then "over"
+        # Of each layer that is passed potentials of several shapes, these in the first batch.
+        self._shapes: dict[str, list[Any]] = {}
+        # How many samples each batch was said to have, and its potentials.
+        self._samples: list[tuple[int, int]] = []
 
     @property
     def directory(self) -> Path:
         """Where the run is written."""
         return self._run.path
 
+    @property
+    def _hooks(self) -> list[AnyHook]:
+        return [] if self._watch is None else self._watch.hooks
+
+    def _must_be_open(self, doing: str) -> None:
+        if self._state == "new":
+            raise RecorderError(
+                f"{doing} before the recording has begun: write "
+                "with neurotop.record(net, directory) as rec: and record within that block"
+            )
+        if self._state == "over":
+            raise RecorderError(f"{doing} after the block of the recording, which has ended there")
+
     def __enter__(self) -> Recording:
-        net = self._net
+        if self._state != "new":
+            raise RecorderError(
+                "this recording was begun already: call neurotop.record() again for each recording"
+            )
         options = self._run.options
         given = {
             "expected_samples": options.expected_samples,
@@ -56,43 +76,18 @@ class Recording:
         }
         self._run.expected = {key: int(value) for key, value in given.items() if value is not None}
         try:
-            if net is not None:
-                self._watch(net)
+            if self._net is not None:
+                self._watch = Watch(self._net)
+                self._run.warn(self._watch.traps())
             self._run.begin()
         except BaseException:
-            self._remove_hooks()
+            if self._watch is not None:
+                self._watch.remove()
             raise
+        self._state = "open"
         self._eager = uncompiled()
         self._eager.__enter__()
         return self
-
-    def _watch(self, net: torch.nn.Module) -> None:
-        reason = why_replicated(net)
-        if reason:
-            raise RecorderError(reason)
-        names = qualified_names(net)
-        for module in modules(net):
-            hook = hook_on(names[id(module)][0], module)
-            if hook is not None:
-                self._hooks.append(hook)
-                hook.layer.meter = meter_on(hook.layer)
-        if not self._hooks:
-            raise RecorderError(
-                f"{type(net).__name__} has no spiking layer that neurotop knows. Potentials can be "
-                "given: neurotop.record(None, directory), then rec.add(name, potentials) before "
-                "each rec.batch()"
-            )
-        self._raises = RaiseWatch(net)
-        self._run.warn(plain_traps(net))
-        self._run.warn(forgets_traps((hook.layer.name, hook.layer.module) for hook in self._hooks))
-
-    def _remove_hooks(self) -> None:
-        for hook in self._hooks:
-            if hook.layer.meter is not None:
-                hook.layer.meter.remove()
-            hook.remove()
-        if self._raises is not None:
-            self._raises.remove()
 
     def add(
         self,
@@ -109,7 +104,8 @@ class Recording:
         Parameters
         ----------
         layer : str
-            The layer's name, the same in all batches.
+            The layer's name, the same in all batches. A part of it between slashes that is empty or
+            begins with a dot gets an underscore, since it is the name of a file.
         post : array or iterable of arrays
             Potential after each step: ``[T, B, ...]`` of NumPy, torch or JAX (or anything with
             ``__array__`` or ``__dlpack__``), or the steps one by one, each ``[B, ...]``. A step
@@ -128,8 +124,11 @@ class Recording:
             The arrays are no potentials of this form, the layer was given twice in one batch, has
             another neuron, reset or cost than in a batch before, or the name of a layer that is
             recorded already.
+        RecorderError
+            This is not called within the recording's block.
         """
-        name = str(layer)
+        self._must_be_open("rec.add() was called")
+        name = name_in_file(str(layer)) if str(layer) else ""
         if self._added.get(name) is not None:
             raise ValueError(
                 f"rec.add({name!r}): the layer was added already in this batch: give all of its "
@@ -139,9 +138,10 @@ class Recording:
             raise ValueError(
                 f"rec.add({name!r}): a layer of the network that is recorded has this name"
             )
-        if not name or (cost is not None and not is_count(cost)):
+        if not name or (cost is not None and not (is_count(cost) and cost <= MOST_OPERATIONS)):
             raise ValueError(
-                f"rec.add({name!r}, cost={cost!r}): give a name, and a whole number of operations"
+                f"rec.add({name!r}, cost={cost!r}): give a name, and a whole number of operations, "
+                f"at most {MOST_OPERATIONS:,}"
             )
         rows = rows_of(name, post)
         before = None if pre is None else rows_of(name, pre)
@@ -180,19 +180,17 @@ class Recording:
         ValueError
             `samples` is not a whole number, 0 or more.
         RecorderError
-            The batch cannot be written, and ``strict=True`` was given.
+            The batch cannot be written, and ``strict=True`` was given; or this is not called within
+            the recording's block.
         """
+        self._must_be_open("rec.batch() was called")
         if not is_count(samples):
             raise ValueError(f"rec.batch({samples!r}): give the number of samples in the batch")
-        added = [layer for layer in self._added.values() if layer is not None]
-        layers: list[AnyLayer] = [*(hook.layer for hook in self._hooks), *added]
         try:
-            if raised := self._raises.raised() if self._raises is not None else "":
-                self._run.skip(
-                    f"the network raised {raised} in it, so that its steps are not "
-                    "whole (where you go on with another batch after an exception, call "
-                    "rec.batch() before that: only the batch that failed is lost then)"
-                )
+            reason = self._why_not_whole()
+            layers = self._layers()
+            if reason:
+                self._run.skip(reason)
             elif any(layer.called for layer in layers):
                 self._write(layers, int(samples))
             else:
@@ -202,22 +200,59 @@ class Recording:
                 )
                 self._run.note([(("empty", ""), text)])
         finally:
-            for hook in self._hooks:
-                hook.steps.reset()
+            if self._watch is not None:
+                self._watch.reset()
             self._added = dict.fromkeys(self._added)
+
+    def _layers(self) -> list[AnyLayer]:
+        """What was seen and given since the last batch."""
+        added = [layer for layer in self._added.values() if layer is not None]
+        return [*(hook.layer for hook in self._hooks), *added]
+
+    def _why_not_whole(self) -> str:
+        """Why steps of this batch are missing; empty if none is."""
+        if self._watch is None:
+            return ""
+        unseen, traps = self._watch.newcomers(self._run.has_begun)
+        self._run.note(traps)
+        raised = self._watch.raised()
+        if raised:
+            return (
+                f"the network raised {raised} in it, so that its steps are not whole (where you go "
+                "on with another batch after an exception, call rec.batch() before that: only the "
+                "batch that failed is lost then)"
+            )
+        if unseen:
+            return (
+                f"{', '.join(unseen)} came into the network after the recording began, so that its "
+                "first steps were not seen"
+            )
+        return ""
 
     def _write(self, layers: list[AnyLayer], samples: int) -> None:
         """Write what the layers did as one batch."""
         traps: list[Trap] = []
-        for hook in self._hooks:
-            hook.steps.close()
+        if self._watch is not None:
+            self._watch.close()
+            if not self._run.has_begun:
+                traps += self._watch.first_traps(samples)
+                layers = self._layers()  # but those that are no part of the network
         if samples == 1:
             traps += one_sample_traps(layers)
             for layer in layers:
                 if layer.post and layer.post[0].shape[:1] != (1,):
                     layer.add_batch_axis()
-        traps += [*axes_traps(layers, samples), *self._missing_traps()]
-        self._run.batch(layers, samples, traps)
+        traps += [*axes_traps(layers, samples, self._samples), *self._missing_traps()]
+        layers = self._in_parts(layers)
+        self._run.batch(layers, samples, [*traps, *parts_traps(self._shapes)])
+
+    def _in_parts(self, layers: list[AnyLayer]) -> list[AnyLayer]:
+        """The layers, where one that is passed potentials of several shapes is one for each."""
+        if not self._run.has_begun:
+            self._shapes = {
+                layer.name: shapes for layer in layers if len(shapes := layer.passed_shapes()) > 1
+            }
+        return [part for layer in layers for part in layer.parts(self._shapes.get(layer.name, []))]
 
     def __exit__(
         self,
@@ -225,12 +260,14 @@ class Recording:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._remove_hooks()
+        self._state = "over"
+        if self._watch is not None:
+            self._watch.remove()
         self._eager.__exit__(None, None, None)
         if kind is not None:
             if self._run.stopped:  # the user knows, perhaps from this very exception
                 return
-            text = f"the program stopped with {kind.__name__}: {error}"
+            text = f"the program stopped with {kind.__name__}: {error}".removesuffix(": ")
             self._run.note([(("exception", ""), text)])
             return
         if any(hook.layer.called for hook in self._hooks) or any(self._added.values()):
@@ -301,7 +338,7 @@ def record(
     if net is not None and not hasattr(net, "named_modules"):
         raise TypeError(f"record() needs a torch.nn.Module, not {type(net).__name__}")
     options = Options(
-        directory=Path(directory),
+        directory=run_directory(directory),
         form=form,
         name=name,
         keep=keep,

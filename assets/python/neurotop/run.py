@@ -60,6 +60,11 @@ class Run:
         """Where the run is written: the requested directory, perhaps with a counter."""
         return self.directory.path if self.directory else self.options.directory
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a batch is written, with which the layers of the run are given."""
+        return self._batches > 0
+
     def begin(self) -> None:
         """Claim the directory."""
         with self._guarded("cannot begin"):
@@ -181,6 +186,8 @@ class Run:
         RecorderError
             There is no layer at all that can be recorded.
         """
+        if self._batches:
+            self._leave_out_late(layers)
         layers = [layer for layer in layers if layer.name not in self._left_out]
         defects = [(layer, defect) for layer in layers if (defect := layer.defect())]
         for layer, defect in defects:
@@ -201,6 +208,18 @@ class Run:
         if not layers:
             raise RecorderError("the network has no spiking layer that can be recorded")
         return layers
+
+    def _leave_out_late(self, layers: list[AnyLayer]) -> None:
+        """Leave out layers that the first batch does not have, as every batch must."""
+        for layer in layers:
+            if layer.name not in self._layers and layer.name not in self._left_out:
+                self._left_out.add(layer.name)
+                text = (
+                    f"layer '{layer.name}' ({layer.neuron}) is left out of the run, whose layers "
+                    "are those of its first batch. Where it has no steps in that, give it none: "
+                    f"rec.add({layer.name!r}, [])."
+                )
+                self.warn([(("late", layer.name), text)])
 
     def skip(self, reason: str) -> None:
         """Leave a batch out of the run, and say why."""

@@ -25,6 +25,11 @@ class Versions:
         if version is not None:
             self._seen.append((weakref.ref(tensor), version))
 
+    def replace_last(self, tensor: torch.Tensor) -> None:
+        """Remember the tensor in the place of the one that was added last."""
+        del self._seen[-1:]
+        self.add(tensor)
+
     def have_changed(self) -> bool:
         """Whether a tensor has another version than when it was added."""
         tensors = ((ref(), version) for ref, version in self._seen)
@@ -90,6 +95,13 @@ class Steps:
             return
         layer, before = self.layer, self._before
         layer.called = True
+        copy = self._copies or after.is_inference()
+        last = self._last if layer.post and not self._changes_in_place else None
+        if last is not None and is_same(after, last):
+            # The layer computes in place, perhaps through .data, of which torch counts nothing.
+            if not copy and version_of(after) == self._version:
+                self._lose_last()
+            self._changes_in_place = True
         if self._is_previous:
             # Detaching makes a new object: identity with the step before is kept by using it.
             before = layer.post[-1]
@@ -100,11 +112,22 @@ class Steps:
         if self._may_be_previous is not None:
             self._open.append((len(layer.pre), *self._may_be_previous))
         layer.pre.append(before)
-        copy = self._copies or after.is_inference()
         layer.post.append(after.detach().clone() if copy else after.detach())
         self._last, self._version = after, version_of(after)
         if not self._changes_in_place:
             self._versions.add(after if copy else layer.post[-1])
+
+    def amend(self, after: torch.Tensor) -> None:
+        """Replace the potential that the step ended with: something came after it in the call."""
+        post = self.layer.post
+        is_same = after is self._last and version_of(after) == self._version
+        if self._is_repeated or not post or is_same:
+            return
+        copy = self._copies or after.is_inference()
+        post[-1] = after.detach().clone() if copy else after.detach()
+        self._last, self._version = after, version_of(after)
+        if not self._changes_in_place:
+            self._versions.replace_last(after if copy else post[-1])
 
     def rows(self, before: torch.Tensor | float | None, potentials: torch.Tensor) -> None:
         """Keep all steps of one call, ``[T, B, ...]``, of which the first begins with `before`."""
@@ -182,12 +205,12 @@ def is_same(one: torch.Tensor, other: torch.Tensor) -> bool:
     if one is other:
         return True
     return (
-        one.dtype == other.dtype
+        one.data_ptr() == other.data_ptr()
+        and one.dtype == other.dtype
         and one.device == other.device
         and one.shape == other.shape
         and one.stride() == other.stride()
         and one.numel() > 0
-        and one.data_ptr() == other.data_ptr()
     )
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .compiled import is_compiled
 from .manifest import DIFFERS
-from .network import PRICED, computes_all_steps, forgets_state, is_spiking, modules, qualified_names
+from .network import (
+    PRICED,
+    adapter_for,
+    computes_all_steps,
+    forgets_state,
+    is_neuron_of_a_framework,
+    is_spiking,
+    modules,
+    part_name,
+    qualified_names,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +56,13 @@ def layer_traps(layer: Layer) -> Iterator[Trap]:
             ("at-once", layer.name),
             f"{label} computes all time steps in one call: NeuroBench sees one step, of which "
             "every neuron counts at every time. neurotop.record() counts step by step.",
+        )
+    elif layer.hides_steps:
+        yield (
+            ("hides-steps", layer.name),
+            f"{label} computes several time steps in one call, and NeuroBench sees the potential "
+            "after the last one only: its figures are too small, and so are the recorded ones, "
+            "which agree with it. neurotop.record() counts step by step.",
         )
     elif not layer.called:
         yield (
@@ -140,9 +157,7 @@ def _state_traps(layer: Layer, label: str) -> Iterator[Trap]:
     if own_state and first.shape == post.shape and bool(first.detach().any()):
         yield (
             ("carried", layer.name),
-            f"{label} began a batch with the potential of earlier samples. snntorch's "
-            "utils.reset(net) resets only the network's direct children: give the network a "
-            "reset() method that resets every layer.",
+            f"{label} began a batch with the potential of earlier samples. {layer.rest_advice}.",
         )
     yield from _replaced_traps(layer, label)
     if post.requires_grad:
@@ -166,10 +181,15 @@ def forgets_traps(modules: Iterable[tuple[str, torch.nn.Module]]) -> Iterator[Tr
             )
 
 
-def axes_traps(layers: Iterable[AnyLayer], samples: int) -> Iterator[Trap]:
-    """A number of samples that is the number of time steps, or does not fit the potentials."""
+def axes_traps(
+    layers: Iterable[AnyLayer], samples: int, batches: list[tuple[int, int]]
+) -> Iterator[Trap]:
+    """A number of samples that is the number of time steps, or does not fit the potentials.
+
+    `batches` has the samples and the potentials of each batch so far, and gets those of this one.
+    """
     shapes = [(len(layer.post), layer.post[0].shape[0]) for layer in layers if layer.post]
-    batches = {batch for _, batch in shapes}
+    lengths = {batch for _, batch in shapes}
     if shapes and all(samples == steps != batch for steps, batch in shapes):
         steps, batch = shapes[0]
         yield (
@@ -179,13 +199,111 @@ def axes_traps(layers: Iterable[AnyLayer], samples: int) -> Iterator[Trap]:
             "[T, B, ...], write rec.batch(x.shape[1]).",
         )
     # A network may fold something else into the axis of samples: then there are as many for each.
-    elif len(batches) == 1 and (batch := batches.pop()) and (not samples or batch % samples):
+    elif len(lengths) == 1 and (batch := lengths.pop()):
+        if not samples or batch % samples:
+            yield (
+                ("samples", ""),
+                f"rec.batch({samples}) was given another number of samples than the potentials of "
+                f"all layers have ({batch}): figures per sample are wrong. Write "
+                f"rec.batch({batch}), or say in each batch how many samples it has, such as "
+                "rec.batch(len(x)).",
+            )
+        else:
+            batches.append((samples, batch))
+            yield from _folded_traps(batches)
+
+
+def _folded_traps(batches: list[tuple[int, int]]) -> Iterator[Trap]:
+    """Several potentials for each sample, which look as if the samples were miscounted."""
+    if len({batch // samples for samples, batch in batches}) > 1:
         yield (
-            ("samples", ""),
-            f"rec.batch({samples}) was given another number of samples than the potentials of all "
-            f"layers have ({batch}): figures per sample are wrong. Write rec.batch({batch}), or "
-            "say in each batch how many samples it has, such as rec.batch(len(x)).",
+            ("folded", ""),
+            "rec.batch() was given numbers of samples to which the potentials do not fit alike: "
+            + ", ".join(f"{samples} for {batch}" for samples, batch in dict.fromkeys(batches[-3:]))
+            + ". Say in each batch how many samples it has, such as rec.batch(len(x)).",
         )
+    elif len(batches) == 2 and all(samples == 2 < batch for samples, batch in batches):
+        yield (
+            ("pair", ""),
+            f"rec.batch(2) was called in each batch, with potentials of {batches[-1][1]}. If 2 is "
+            "the length of a pair (inputs, targets), write rec.batch(len(inputs)).",
+        )
+
+
+def parts_traps(shapes: Mapping[str, Sequence[object]]) -> Iterator[Trap]:
+    """Layers that are recorded as several, since they are passed potentials of several shapes."""
+    for name, each in shapes.items():
+        names = ", ".join(f"'{part_name(name, number)}'" for number in range(len(each)))
+        yield (
+            ("parts", name),
+            f"layer '{name}' is passed potentials of {len(each)} shapes: those of each are "
+            f"recorded as a layer of their own ({names}). NeuroBench cannot count such a layer.",
+        )
+
+
+def unregistered_traps(layers: Iterable[Layer]) -> Iterator[Trap]:
+    """Layers where torch, and so NeuroBench, does not find them."""
+    for layer in layers:
+        yield (
+            ("unregistered", layer.name),
+            f"layer '{layer.name}' ({layer.neuron}) is in a plain list or dictionary. It is "
+            "recorded, but torch does not see it: net.to() does not move it, state_dict() does not "
+            "save it, and NeuroBench does not count it. Use torch.nn.ModuleList or ModuleDict.",
+        )
+
+
+#: What a neuron may call its potential.
+POTENTIALS = ("mem", "v", "u", "vmem", "v_mem", "membrane", "membrane_potential", "potential")
+
+
+def stranger_traps(
+    net: torch.nn.Module, recorded: Iterable[torch.nn.Module], samples: int
+) -> Iterator[Trap]:
+    """Neurons that are not recorded: each by what it is called, or by what it keeps."""
+    names = qualified_names(net)
+    recorded = [*recorded]
+    known = {id(inner) for module in recorded for inner in modules(module)}
+    for module in modules(net):
+        # A network that passes the potentials around may keep them itself.
+        if any(id(inner) in known for inner in modules(module)):
+            continue
+        name, kind = names[id(module)][0], type(module).__name__
+        kept = _kept_potential(module, samples)
+        if not kept and not is_neuron_of_a_framework(module):
+            continue
+        known |= {id(inner) for inner in modules(module)}
+        if adapter_for(module) is not None:
+            yield framework_trap(name, module)
+        else:
+            what = f"keeps '{kept}'" if kept else "is a neuron"
+            yield (
+                ("stranger", name),
+                f"layer '{name}' ({kind}) {what}, but neurotop cannot see its potential after each "
+                "step: it is not recorded. Have it return its potentials, and give them to a "
+                f"recording of neurotop.record() with rec.add({name!r}, potentials).",
+            )
+
+
+def framework_trap(name: str, module: torch.nn.Module) -> Trap:
+    """A layer of a framework that NeuroBench does not know."""
+    return (
+        ("framework", str(id(module))),
+        f"layer '{name}' ({type(module).__name__}) spikes, but NeuroBench reads potentials of "
+        "snnTorch only: its NeuronOperations fails and reports 0.0 for the whole model. Record the "
+        "network with neurotop.record(net, directory), which knows this framework.",
+    )
+
+
+def _kept_potential(module: torch.nn.Module, samples: int) -> str:
+    """The attribute that looks like a potential of each sample, if there is one."""
+    import torch
+
+    for name in POTENTIALS:
+        value = {**module._buffers, **vars(module)}.get(name)
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            if value.dim() > 1 and value.shape[0] == samples:
+                return name
+    return ""
 
 
 def one_sample_traps(layers: Iterable[AnyLayer]) -> Iterator[Trap]:

@@ -7,8 +7,11 @@ has such a layer has imported it.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
+
+from ..compiled import Hook
 
 if TYPE_CHECKING:
     import torch
@@ -88,8 +91,8 @@ def hook(module: torch.nn.Module, enter: Any, leave: Any) -> Callable[[], None]:
     The function that is returned takes both hooks off.
     """
     handles = [
-        module.register_forward_pre_hook(enter),
-        module.register_forward_hook(leave, always_call=True),
+        module.register_forward_pre_hook(Hook(module, enter)),
+        module.register_forward_hook(Hook(module, leave), always_call=True),
     ]
 
     def detach() -> None:
@@ -99,10 +102,25 @@ def hook(module: torch.nn.Module, enter: Any, leave: Any) -> Callable[[], None]:
     return detach
 
 
-def replace_attribute(owner: Any, name: str, value: Any) -> Callable[[], None]:
+class _Instead:
+    """A function in the place of an attribute. A copy of its owner has the attribute as it was."""
+
+    def __init__(self, function: Callable[..., Any], old: Callable[..., Any]) -> None:
+        self._function = function
+        self._old = old
+        functools.update_wrapper(self, old)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._function(*arguments, **named)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial, (self._old,)
+
+
+def replace_attribute(owner: Any, name: str, function: Callable[..., Any]) -> Callable[[], None]:
     """Set an attribute; the function that is returned brings the old one back."""
     had, old = name in vars(owner), getattr(owner, name)
-    setattr(owner, name, value)
+    setattr(owner, name, _Instead(function, old))
 
     def restore() -> None:
         if had:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..compiled import Hook
 from . import Sink, replace_attribute
 
 __all__ = ["Norse"]
@@ -34,7 +35,8 @@ class Norse:
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Wrap the activation, and the one for sparse inputs."""
-        restores = [module.register_forward_hook(lambda *_: sink.was_called()).remove]
+        called = Hook(module, lambda *_: sink.was_called())
+        restores = [module.register_forward_hook(called).remove]
         for name in ("activation", "activation_sparse"):
             activation = getattr(module, name, None)
             if activation is not None:
@@ -66,7 +68,8 @@ def _watched(activation: Callable[..., Any], sink: Sink) -> Callable[..., Any]:
 
 def _potential(state: Any) -> Any:
     """The potential of a state; refractory ones keep it in a state of their own."""
-    return getattr(getattr(state, "lif", state), "v", None)
+    inner = [getattr(state, name) for name in ("lif", "lif_adex") if hasattr(state, name)]
+    return getattr(inner[0] if inner else state, "v", None)
 
 
 def _tensors(state: Any) -> list[Any]:

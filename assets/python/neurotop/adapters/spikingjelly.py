@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import Sink, hook
+from . import Sink, hook, replace_attribute
 
 __all__ = ["SpikingJelly"]
 
@@ -21,19 +21,25 @@ class SpikingJelly:
     calls_forward = False
 
     def finds(self, module: Any) -> bool:
-        """Whether the module has a memory ``v``."""
-        return "v" in getattr(module, "_memories", ())
+        """Whether the module has a memory ``v``, or is one that does not spike."""
+        return "v" in getattr(module, "_memories", ()) or _only_charges(module)
 
     def reset(self, module: Any) -> str:
         """A node without ``v_reset`` subtracts its threshold."""
+        if _only_charges(module):
+            return "none"
         return "subtract" if getattr(module, "v_reset", None) is None else "zero"
 
     def state(self, module: Any, output: Any) -> list[Any]:
         """The memories."""
+        if _only_charges(module):
+            return [getattr(module, "v", None)]
         return list(module._memories.values())
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Set hooks on the node."""
+        if _only_charges(module):
+            return _watch_steps(module, "neuronal_charge", sink)
         call = _Call(module, sink)
         # After an exception too, so that store_v_seq never stays set.
         return hook(module, call.enter, call.leave)
@@ -51,7 +57,11 @@ class _Call:
     def enter(self, module: Any, _inputs: Any) -> None:
         """The call begins."""
         self.before = module.v
-        if getattr(module, "step_mode", "s") == "m" and not getattr(module, "store_v_seq", True):
+        if getattr(module, "step_mode", "s") != "m":
+            return
+        if not hasattr(module, "store_v_seq"):
+            self.restore = _watch_steps(module, "single_step_forward", self.sink)
+        elif not module.store_v_seq:
             self.restore = _store_v_seq(module)
 
     def leave(self, module: Any, _inputs: Any, output: Any) -> None:
@@ -71,6 +81,26 @@ class _Call:
             self.sink.end(module.v)
         elif getattr(module, "v_seq", None) is not None:
             self.sink.rows(self.before, module.v_seq)
+
+
+def _only_charges(module: Any) -> bool:
+    """Whether the node integrates and does not spike: it has no memories, and all steps a call."""
+    return any(kind.__name__ == "NonSpikingBaseNode" for kind in type(module).__mro__)
+
+
+def _watch_steps(module: Any, method: str, sink: Sink) -> Callable[[], None]:
+    """Hand over each step of a node that calls `method` once for it."""
+    step = getattr(module, method)
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        before = module.v
+        output = step(*arguments, **named)
+        sink.was_called()
+        sink.begin(before)
+        sink.end(module.v)
+        return output
+
+    return replace_attribute(module, method, watched)
 
 
 def _store_v_seq(module: Any) -> Callable[[], None]:
