@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the Windows program under Wine on the golden runs. What it prints and exports must be what the Linux program does.
+"""Compares a program for another system with this one's: what both print and export of the golden runs and the demo.
 
-usage: wine.py LINUX_PROGRAM WINE WINDOWS_PROGRAM
+usage: golden.py PROGRAM [EMULATOR …] OTHER_PROGRAM
 """
 
 import difflib
@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-LINUX, WINDOWS = [sys.argv[1]], sys.argv[2:]
+# Absolute, since they are started in other directories.
+OURS, OTHER = [os.path.abspath(sys.argv[1])], [*sys.argv[2:-1], os.path.abspath(sys.argv[-1])]
 PATIENCE = 120  # seconds
 
 
@@ -25,10 +26,10 @@ def run(program: list[str], *words: str, cwd: Path) -> tuple[int, str]:
     return ended.returncode, ended.stdout
 
 
-def same(name: str, linux: object, windows: object) -> None:
-    if linux != windows:
-        texts = [pprint.pformat(outcome, width=100).splitlines() for outcome in (linux, windows)]
-        sys.exit(f"{name} differs\n" + "\n".join(difflib.unified_diff(*texts, "Linux", "Wine", n=0)))
+def same(name: str, ours: object, other: object) -> None:
+    if ours != other:
+        texts = [pprint.pformat(outcome, width=100).splitlines() for outcome in (ours, other)]
+        sys.exit(f"{name} differs\n" + "\n".join(difflib.unified_diff(*texts, OURS[0], " ".join(OTHER), n=0)))
 
 
 def comparable(value: object) -> object:
@@ -77,18 +78,24 @@ def interrupted(program: list[str], golden: Path, work: Path) -> tuple[int, obje
     return watch.wait(PATIENCE), exported(work / "out.json")
 
 
+def replayed(program: list[str], work: Path) -> tuple[int, object]:
+    """The demo, whose figures are NeuroBench's own."""
+    code, _ = run(program, "demo", "--pace", "0.01", "--export", "demo.json", cwd=work)
+    return code, [exported(work / "demo.json")[key] for key in ("total", "layers", "neurobench")]
+
+
 def measured(measure, *words) -> tuple[int, object]:
     with tempfile.TemporaryDirectory() as work:
         return measure(*words, Path(work))
 
 
 def both(measure, *words) -> tuple[object, object]:
-    linux, windows = (measured(measure, program, *words) for program in (LINUX, WINDOWS))
-    if windows[0] < 0:
+    ours, other = (measured(measure, program, *words) for program in (OURS, OTHER))
+    if OTHER[-1].endswith(".exe") and other[0] < 0:
         # No program of Windows ends with a signal of Linux: it was Wine that crashed, as it may on leaving.
-        print(f"Wine ended with signal {-windows[0]} and is tried again: {words}")
-        windows = measured(measure, WINDOWS, *words)
-    return linux, windows
+        print(f"Wine ended with signal {-other[0]} and is tried again: {words}")
+        other = measured(measure, OTHER, *words)
+    return ours, other
 
 
 def copied(golden: Path, to: Path) -> list[Path]:
@@ -103,12 +110,13 @@ def compare(runs: list[Path]) -> None:
     for golden in runs:
         name = golden.name
         for words in (["summary", name, "--format", "json"], ["doctor", name, "--deep", "--format", "json"]):
-            same(" ".join(words), *(document(run(program, *words, cwd=golden.parent)) for program in (LINUX, WINDOWS)))
+            same(" ".join(words), *(document(run(program, *words, cwd=golden.parent)) for program in (OURS, OTHER)))
         same(f"merge {name}", *both(merged, golden))
         same(f"watch {name}", *both(watched, golden))
     (leaky,) = (golden for golden in runs if golden.name == "leaky-zero")
     same("Ctrl-C", *both(interrupted, leaky))
-    print(f"{len(runs)} golden runs: summary, doctor, merge and watch are the same under Wine, and Ctrl-C exports")
+    same("the demo", *both(replayed))
+    print(f"{len(runs)} golden runs: {' '.join(OTHER)} summarizes, examines, merges, watches and exports the same")
 
 
 def main() -> None:
