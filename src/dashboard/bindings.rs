@@ -298,8 +298,8 @@ pub static BINDINGS: [Binding; 45] = [
         "copy",
         &["y"],
         Action::Ask(Request::Copy),
-        "copy the figures of the selected layer or module, through the terminal (OSC 52)",
-        &[within("copy", &[View::Overview, View::Layer])],
+        "copy the selected layer's, module's or run's figures, or a problem, through the terminal (OSC 52)",
+        &[within("copy", &[View::Overview, View::Layer, View::Runs, View::Problems])],
     ),
     binding("zoom-in", &["+", "="], Action::Zoom(1), "charts: zoom in", &[within("zoom", &[View::Charts])]),
     binding("zoom-out", &["minus"], Action::Zoom(-1), "charts: zoom out", &[]),
@@ -405,10 +405,13 @@ impl Action {
     pub fn group(self) -> KeyGroup {
         match self {
             Self::View(_) | Self::Toggle(_) | Self::NextView(_) | Self::Open | Self::Back => KeyGroup::Views,
-            Self::Go(_) | Self::Side(_) | Self::SortColumn(_) | Self::SortReverse | Self::Filter => {
-                KeyGroup::Lists
-            }
-            Self::Tree | Self::Ask(Request::Copy) => KeyGroup::Layers,
+            Self::Go(_)
+            | Self::Side(_)
+            | Self::SortColumn(_)
+            | Self::SortReverse
+            | Self::Filter
+            | Self::Ask(Request::Copy) => KeyGroup::Lists,
+            Self::Tree => KeyGroup::Layers,
             Self::Zoom(_) | Self::Pan(_) | Self::Whole | Self::Scale | Self::Lines => KeyGroup::Charts,
             Self::NextRun(_) | Self::Baseline | Self::MarkRun => KeyGroup::Runs,
             _ => KeyGroup::Everywhere,

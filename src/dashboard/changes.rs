@@ -1,4 +1,5 @@
-//! How far figures are from the baseline's: with a sign, and in the colour of a gain or a loss.
+//! Rows of figures: how far each figure may still move, and how far it is from the baseline's, with a sign, and in the
+//! colour of a gain or a loss.
 
 use super::theme::Theme;
 use super::view_model::{RunRow, ViewModel};
@@ -6,25 +7,33 @@ use crate::figures::{
     Change, ClassFigures, ComparedRow, Direction, Figure, LayerFigures, Number, RankFigures, RowSums,
     TotalFigures,
 };
+use crate::run::interval::Uncertainty;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
 /// A row that has figures: in a list, or the total.
 pub(super) trait FigureRow: 'static {
-    fn sums(&self) -> &RowSums;
+    /// Its sums, and how far its effective operations per sample may still move, if that is known.
+    fn figures(&self) -> (&RowSums, Option<&Uncertainty>);
+
+    /// How far a figure may still move: its digits say no more than that.
+    fn half_width(&self, figure: &Figure) -> Option<f64> {
+        let (sums, uncertainty) = self.figures();
+        figure.half_width(sums, uncertainty)
+    }
 
     /// The same row of the baseline, if there is one; `None` where nothing is compared.
     fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>>;
 
     /// The value that is shown.
     fn value(&self, figure: &Figure) -> Option<Number> {
-        figure.number(self.sums())
+        figure.number(self.figures().0)
     }
 }
 
 impl FigureRow for TotalFigures {
-    fn sums(&self) -> &RowSums {
-        &self.sums
+    fn figures(&self) -> (&RowSums, Option<&Uncertainty>) {
+        (&self.sums, self.uncertainty.as_ref())
     }
 
     fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
@@ -34,8 +43,8 @@ impl FigureRow for TotalFigures {
 }
 
 impl FigureRow for ClassFigures {
-    fn sums(&self) -> &RowSums {
-        &self.sums
+    fn figures(&self) -> (&RowSums, Option<&Uncertainty>) {
+        (&self.sums, self.uncertainty.as_ref())
     }
 
     fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
@@ -44,8 +53,8 @@ impl FigureRow for ClassFigures {
 }
 
 impl FigureRow for LayerFigures {
-    fn sums(&self) -> &RowSums {
-        &self.sums
+    fn figures(&self) -> (&RowSums, Option<&Uncertainty>) {
+        (&self.sums, self.uncertainty.as_ref())
     }
 
     fn base<'a>(&'a self, model: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
@@ -58,8 +67,8 @@ impl FigureRow for LayerFigures {
 }
 
 impl FigureRow for RankFigures {
-    fn sums(&self) -> &RowSums {
-        self.all_sums()
+    fn figures(&self) -> (&RowSums, Option<&Uncertainty>) {
+        (self.all_sums(), None)
     }
 
     fn base<'a>(&'a self, _: &'a ViewModel) -> Option<Option<&'a ComparedRow>> {
@@ -72,8 +81,8 @@ impl FigureRow for RankFigures {
 }
 
 impl FigureRow for RunRow {
-    fn sums(&self) -> &RowSums {
-        &self.sums
+    fn figures(&self) -> (&RowSums, Option<&Uncertainty>) {
+        (&self.sums, self.uncertainty.as_ref())
     }
 
     /// The baseline itself is not compared.
@@ -91,7 +100,7 @@ impl FigureRow for RunRow {
 /// The change of a figure of a row, without values if the baseline lacks the row; `None` where nothing is compared.
 pub(super) fn of_row(figure: &'static Figure, row: &impl FigureRow, model: &ViewModel) -> Option<Change> {
     let base = row.base(model)?;
-    let new = figure.value(row.sums()).map(Number::as_f64);
+    let new = figure.value(row.figures().0).map(Number::as_f64);
     Some(Change { figure, base: base.and_then(|base| base.value(figure)), new })
 }
 

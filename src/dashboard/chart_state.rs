@@ -243,19 +243,6 @@ mod tests {
     }
 
     #[test]
-    fn one_line_too_many_is_refused() {
-        let mut charts = ChartState::default();
-        for layer in 1..MAX_OVERLAID {
-            assert!(charts.toggle(Subject::Layer(layer.to_string())));
-        }
-        assert!(!charts.toggle(Subject::Layer("one more".into())));
-        assert_eq!(charts.drawn().count(), MAX_OVERLAID);
-        assert_eq!(charts.place(&Subject::Total), Some(0), "it stays");
-        assert!(charts.toggle(Subject::Layer("3".into())), "what is drawn can be hidden");
-        assert!(charts.toggle(Subject::Layer("one more".into())));
-    }
-
-    #[test]
     fn what_is_drawn_keeps_its_colour_and_mark_while_others_come_and_go() {
         let mut charts = ChartState::default();
         for subject in [Subject::Run(7), Subject::Layer("a".into()), Subject::Run(0)] {

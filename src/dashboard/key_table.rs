@@ -236,10 +236,4 @@ mod tests {
         assert_eq!(actions(&elsewhere), [pause; 3]);
         assert!(KeyTable::new(&Rebound::from([("mark", keys(&["ctrl-c"]))])).is_err(), "it always quits");
     }
-
-    #[test]
-    fn there_is_always_a_key_to_leave() {
-        let table = KeyTable::new(&Rebound::from([("quit", Vec::new())])).expect("a table");
-        assert_eq!(table.action(Key::CTRL_C), Some(Action::Ask(Request::Quit)));
-    }
 }

@@ -71,18 +71,11 @@ impl LayerRow {
         }
     }
 
-    /// The layer, or the first one within.
-    pub fn first_layer(&self) -> Option<usize> {
+    /// The layer, or those within.
+    pub fn layers(&self) -> &[usize] {
         match &self.kind {
-            RowKind::Layer(at) => Some(*at),
-            RowKind::Node(node) => node.layers.first().copied(),
-        }
-    }
-
-    pub fn holds(&self, layer: usize) -> bool {
-        match &self.kind {
-            RowKind::Layer(at) => *at == layer,
-            RowKind::Node(node) => node.layers.contains(&layer),
+            RowKind::Layer(at) => std::slice::from_ref(at),
+            RowKind::Node(node) => &node.layers,
         }
     }
 

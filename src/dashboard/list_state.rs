@@ -161,7 +161,6 @@ impl ListPlaces {
 
 #[cfg(test)]
 mod tests {
-    use super::super::columns::LAYERS;
     use super::*;
     use proptest::prelude::*;
 
@@ -185,21 +184,6 @@ mod tests {
         text.go(Motion::Last);
         text.settle(30, 10);
         assert_eq!((text.first, text.position().as_deref()), (20, Some("30/30")));
-    }
-
-    #[test]
-    fn a_second_click_on_a_heading_reverses_the_order() {
-        let sorting = LAYERS.sorting();
-        let [share, trend] = ["share", "trend"].map(|heading| {
-            LAYERS.columns.iter().position(|column| column.heading == heading).expect("a column")
-        });
-        let mut list = ListState::default();
-        list.sort_by(share, &sorting);
-        assert_eq!(list.sort, Sort { column: Some(share), descending: true });
-        list.sort_by(share, &sorting);
-        assert_eq!(list.sort, Sort { column: Some(share), descending: false });
-        list.sort_by(trend, &sorting);
-        assert_eq!(list.sort.column, Some(share), "the list does not sort by the trend");
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Meters and trends: figures as a line of characters.
 
-use crate::text::percent;
+use super::theme::Theme;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -35,15 +35,15 @@ pub(super) fn trend(values: &[f64], width: usize) -> String {
     (0..width).map(|column| BLOCKS[level(value(column)).min(7)]).collect()
 }
 
-/// A share as a number of eight columns, and, where there is room, as a bar.
-pub(super) fn number_and_bar(share: f64, width: u16, style: Style, rest: Style) -> Line<'static> {
-    let number = Span::raw(format!("{:>8}", percent(share)));
+/// A share as its number in eight columns, and, where there is room, as a bar.
+pub(super) fn number_and_bar(number: &str, share: f64, width: u16, theme: &Theme) -> Line<'static> {
+    let number = Span::raw(format!("{number:>8}"));
     let room = width.saturating_sub(9);
     if room < 4 {
         return Line::from(number);
     }
     let mut line = Line::from(vec![number, Span::raw(" ")]);
-    line.extend(meter(share, room, style, rest));
+    line.extend(meter(share, room, theme.running, theme.dim));
     line
 }
 
@@ -69,6 +69,7 @@ fn thinned(values: &[f64], width: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::appearance::Appearance;
     use super::*;
 
     fn text(ratio: f64, width: u16) -> String {
@@ -87,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_share_has_a_bar_where_there_is_room() {
-        let text = |width| number_and_bar(0.5, width, Style::new(), Style::new()).to_string();
+        let text =
+            |width| number_and_bar("50.00 %", 0.5, width, &Theme::new(Appearance::default())).to_string();
         assert_eq!((text(8).as_str(), text(12).as_str()), (" 50.00 %", " 50.00 %"));
         assert_eq!(text(17), " 50.00 % ━━━━────");
     }

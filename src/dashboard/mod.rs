@@ -37,7 +37,7 @@ pub use batch_axis::{BatchAxis, Stop};
 pub use bindings::{ANSWERS, Action, BINDINGS, Binding, EDITS, KeyGroup, KeyHint, KeyMode, named};
 pub use chart_state::{ChartLines, ChartState, Scale, Subject};
 pub use columns::{LAYERS, ListColumns, RANKS, RUNS, Sort, Sorting};
-pub use copy::{copy, row};
+pub use copy::{row, run_row};
 pub use detail_loader::{DetailKey, DetailLoader, DetailResult};
 pub use filter::Filter;
 pub use key::Key;
@@ -284,7 +284,7 @@ impl<'a> Dashboard<'a> {
     ) -> anyhow::Result<Self> {
         let runs = views.runs();
         views.look_at(runs.looked_at());
-        let model = ViewModel::checked(&runs, options.checks.clone(), SystemTime::now());
+        let model = ViewModel::new(&runs, options.checks.clone(), SystemTime::now());
         let (details, news) = (DetailLoader::start()?, News::default());
         let mut state = UiState::new(options.appearance);
         (state.compact, state.keys) = (options.compact, Arc::clone(&options.keys));
@@ -454,12 +454,12 @@ impl<'a> Dashboard<'a> {
         }
     }
 
-    /// Copies the figures that are shown of the selected layer or module.
+    /// Copies what is selected, with all digits.
     fn copy_selected(&mut self) {
-        let message = match self.state.selected_figures(&self.model.summary.layers) {
-            None => "nothing to copy: no layer is selected".to_owned(),
-            Some(layer) => match copy(&layer, &mut terminal::Direct) {
-                Ok(()) => format!("copied {}, if the terminal allows it", printable(&layer.name)),
+        let message = match self.state.selected_text(&self.model) {
+            None => "nothing to copy: nothing is selected".to_owned(),
+            Some((name, text)) => match copy::copy(&text, &mut terminal::Direct) {
+                Ok(()) => format!("copied {}, if the terminal allows it", printable(&name)),
                 Err(error) => format!("not copied: {error}"),
             },
         };

@@ -2,7 +2,7 @@
 
 use super::list_state::ListState;
 use crate::figures::ProblemFigures;
-use crate::figures::problems::{AlikeProblems, ProblemKind, group};
+use crate::figures::problems::{AlikeProblems, NAMED, ProblemKind, group};
 use std::collections::HashSet;
 
 /// The state of the list of problems.
@@ -23,6 +23,17 @@ pub enum ProblemEntry<'a> {
     Member(&'a ProblemFigures),
     /// So many of an open kind are not listed.
     NotListed(u64),
+}
+
+impl ProblemEntry<'_> {
+    /// What is wrong, and what to do; of one kind, with some of the names. `None` of what is not listed.
+    pub fn sentence(&self) -> Option<String> {
+        match self {
+            Self::Kind { alike, .. } => Some(alike.sentence(NAMED)),
+            Self::Member(problem) => Some(format!("{}: {}", problem.head(), problem.reason)),
+            Self::NotListed(_) => None,
+        }
+    }
 }
 
 impl ProblemsState {

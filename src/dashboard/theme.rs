@@ -259,22 +259,5 @@ mod tests {
                 assert_ne!(theme.running.fg, theme.single.fg, "{name:?} {depth:?}");
             }
         }
-        let safe = Theme::new(appearance(ThemeName::ColourBlind, ColourDepth::True));
-        assert_eq!(
-            (safe.good.fg, safe.bad.fg),
-            (Some(Color::Rgb(0, 158, 115)), Some(Color::Rgb(213, 94, 0)))
-        );
-        let palette = Theme::new(appearance(ThemeName::ColourBlind, ColourDepth::Palette));
-        assert_eq!(palette.good.fg, Some(Color::Indexed(29)));
-    }
-
-    #[test]
-    fn themes_follow_one_another_in_a_circle() {
-        let mut theme = ThemeName::default();
-        for name in ["light", "colour-blind", "monochrome", "dark"] {
-            theme = theme.next();
-            assert_eq!(theme.name(), name);
-        }
-        assert_eq!(Theme::new(appearance(ThemeName::Monochrome, ColourDepth::True)).bad.fg, None);
     }
 }

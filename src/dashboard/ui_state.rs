@@ -5,6 +5,7 @@ use super::batch_axis::BatchAxis;
 use super::bindings::{Action, KeyMode};
 use super::chart_state::{ChartState, MAX_OVERLAID, Scale, Subject};
 use super::columns::{LAYERS, RANKS, RUNS, Sorting};
+use super::copy::{row, run_row};
 use super::filter::Filter;
 use super::key_table::KeyTable;
 use super::layer_tree::{LayerRow, Node, TreeShape};
@@ -14,15 +15,15 @@ use super::step_axis::StepAxis;
 use super::view_model::ViewModel;
 use crate::figures::LayerFigures;
 use crate::run::series::History;
-use crate::text::thousands;
+use crate::text::{printable, thousands};
 use ratatui::layout::{Position, Rect};
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a message is shown.
+/// How long a message is shown at least, and for each of its characters.
 const MESSAGE_FOR: Duration = Duration::from_secs(5);
+const CHARACTER_FOR: Duration = Duration::from_millis(60);
 
 /// Layers in a page, where one of them fills the screen.
 const LAYER_PAGE: i32 = 10;
@@ -176,7 +177,7 @@ pub enum Request {
     /// Recount from scratch.
     Restart,
     Export,
-    /// Copy the figures of the selected layer.
+    /// Copy what is selected.
     Copy,
     /// Show this run.
     Show(usize),
@@ -424,15 +425,31 @@ impl UiState {
         self.selected_index(layers).map(|at| &layers[at])
     }
 
-    fn selected_index(&self, layers: &[LayerFigures]) -> Option<usize> {
+    /// The index of the selected layer; of a module that of the first one within.
+    pub fn selected_index(&self, layers: &[LayerFigures]) -> Option<usize> {
         let rows = self.layer_rows(layers);
-        rows.get(self.selected_row(layers, &rows))?.first_layer()
+        rows.get(self.selected_row(layers, &rows))?.layers().first().copied()
     }
 
-    /// The figures of the selected layer or module.
-    pub fn selected_figures<'a>(&self, layers: &'a [LayerFigures]) -> Option<Cow<'a, LayerFigures>> {
-        let rows = self.layer_rows(layers);
-        Some(rows.get(self.selected_row(layers, &rows))?.figures(layers))
+    /// The name of what is selected, and what is copied of it: a run, problems of one kind, else a layer or module.
+    pub fn selected_text(&self, model: &ViewModel) -> Option<(String, String)> {
+        match self.view {
+            View::Runs => {
+                let run = &model.rows[*self.shown_runs(model).get(self.runs.selected)?];
+                Some((run.label().to_owned(), run_row(run)))
+            }
+            View::Problems => {
+                let entries = self.problems.entries(&model.summary.problems);
+                let text = entries.get(self.problems.list.selected)?.sentence()?;
+                Some(("what is wrong".to_owned(), printable(&text).into_owned()))
+            }
+            _ => {
+                let layers = &model.summary.layers;
+                let rows = self.layer_rows(layers);
+                let layer = rows.get(self.selected_row(layers, &rows))?.figures(layers);
+                Some((layer.name.clone(), row(&layer)))
+            }
+        }
     }
 
     /// The selected module of the tree, where the list of layers is on the screen.
@@ -446,7 +463,7 @@ impl UiState {
     fn selected_row(&self, layers: &[LayerFigures], rows: &[LayerRow]) -> usize {
         let Some(ToSelect { layer }) = &self.to_select else { return self.layers.selected };
         let at = layer.as_ref().and_then(|name| layers.iter().position(|layer| layer.name == *name));
-        at.and_then(|at| rows.iter().rposition(|row| row.holds(at))).unwrap_or(0)
+        at.and_then(|at| rows.iter().rposition(|row| row.layers().contains(&at))).unwrap_or(0)
     }
 
     /// Selects the layer that was selected before the filter was edited.
@@ -461,7 +478,7 @@ impl UiState {
     fn reveal(&mut self, layer: usize, layers: &[LayerFigures]) {
         loop {
             let rows = self.layer_rows(layers);
-            let Some(at) = rows.iter().rposition(|row| row.holds(layer)) else { return };
+            let Some(at) = rows.iter().rposition(|row| row.layers().contains(&layer)) else { return };
             self.layers.selected = at;
             match rows[at].node() {
                 Some(node) if !node.is_open => self.toggle_node(node.path.clone()),
@@ -482,7 +499,7 @@ impl UiState {
         self.show(View::Overview);
         self.is_tree = !self.is_tree;
         let rows = self.layer_rows(layers);
-        let row = layer.and_then(|layer| rows.iter().rposition(|row| row.holds(layer)));
+        let row = layer.and_then(|layer| rows.iter().rposition(|row| row.layers().contains(&layer)));
         self.layers.selected = row.unwrap_or(0);
     }
 
@@ -541,7 +558,7 @@ impl UiState {
             (0..layers.len()).filter(|&at| self.layers.filter.shows(&layers[at].name)).collect();
         let shape = TreeShape { sort: self.layers.sort, toggled: &HashSet::new(), all_open: true };
         let rows = shape.rows(&members, layers);
-        rows.iter().filter(|row| row.node().is_none()).filter_map(LayerRow::first_layer).collect()
+        rows.iter().filter(|row| row.node().is_none()).flat_map(LayerRow::layers).copied().collect()
     }
 
     /// The place of the selected layer among those that are shown, and how many these are.
@@ -575,7 +592,7 @@ impl UiState {
         BatchAxis::new(model.run.history(), &histories)
     }
 
-    /// Shows a message for a few seconds.
+    /// Shows a message for a few seconds, or for as long as it takes to read.
     pub fn say(&mut self, message: impl Into<String>, now: Instant) {
         self.message = Some((message.into(), now));
     }
@@ -583,7 +600,8 @@ impl UiState {
     /// The message that is shown now.
     pub fn message(&self, now: Instant) -> Option<&str> {
         let (message, since) = self.message.as_ref()?;
-        (now.duration_since(*since) < MESSAGE_FOR).then_some(message)
+        let shown_for = MESSAGE_FOR.max(CHARACTER_FOR * message.chars().count() as u32);
+        (now.duration_since(*since) < shown_for).then_some(message)
     }
 
     pub fn show(&mut self, view: View) {

@@ -6,7 +6,8 @@ use super::layer_tree::{shared_ends, shared_parts};
 use crate::figures::checks::Checks;
 use crate::figures::condition::Standing;
 use crate::figures::problems::count_for_run;
-use crate::figures::{ComparedRun, RowSums, Summary};
+use crate::figures::{ComparedRun, RowSums, Summary, uncertainty_of_layers, uncertainty_of_total};
+use crate::run::interval::Uncertainty;
 use crate::run::run_names::directories_to_show;
 use crate::run::series::Point;
 use crate::run::sums::Operations;
@@ -81,13 +82,8 @@ impl ViewModel {
         }
     }
 
-    /// What there is to show of the runs at `now`, compared with a baseline where the user named one.
-    pub fn new(runs: &Runs, baseline: Option<ComparedRun>, now: SystemTime) -> Self {
-        Self::checked(runs, Checks { conditions: Vec::new(), baseline }, now)
-    }
-
-    /// The same, held against checks.
-    pub fn checked(runs: &Runs, checks: Checks, now: SystemTime) -> Self {
+    /// What there is to show of the runs at `now`, held against checks and compared with their baseline.
+    pub fn new(runs: &Runs, checks: Checks, now: SystemTime) -> Self {
         let mut model = Self::for_run(Arc::clone(&runs.shown().run), now);
         (model.shown, model.base) = (runs.shown_number(), checks.baseline.clone().map(Arc::new));
         model.checks = Arc::new(checks);
@@ -168,6 +164,14 @@ impl ViewModel {
         }
     }
 
+    /// How far the effective operations per sample of some layers together may still move; `None` once they do not.
+    pub fn uncertainty_of(&self, layers: &[usize]) -> Option<Uncertainty> {
+        if self.run.is_complete() {
+            return None;
+        }
+        uncertainty_of_layers(&self.run, layers.iter().map(|&at| &self.summary.layers[at]))
+    }
+
     /// The row of a run, if it is listed.
     pub fn row(&self, number: usize) -> Option<&RunRow> {
         self.rows.iter().find(|row| row.number == number)
@@ -222,6 +226,8 @@ pub struct RunRow {
     /// The part of it that is counted, where it is known what to expect.
     pub progress: Option<f64>,
     pub sums: RowSums,
+    /// How far its effective operations per sample may still move.
+    pub uncertainty: Option<Uncertainty>,
     /// Whether these are the sums with measured prices, since it has no others.
     pub is_measured: bool,
     /// How many problems it has.
@@ -252,6 +258,7 @@ impl RunRow {
             timing: run.timing(now),
             progress: run.progress(),
             sums,
+            uncertainty: uncertainty_of_total(run, is_measured),
             is_measured,
             problems,
             is_settled: run.is_settled(now),

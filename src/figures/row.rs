@@ -33,7 +33,13 @@ impl RowSums {
             updates: Some(total.updates),
             operations: Some(run.operations()),
             energy_per_op: run.settings().costs.energy_per_op(),
-            neurons: None,
+            neurons: run
+                .tally()
+                .layers()
+                .iter()
+                .map(|layer| layer.activity.counts())
+                .reduce(|sum, more| Some(sum?.plus(more?)))
+                .flatten(),
         }
     }
 

@@ -179,7 +179,7 @@ fn of_run(run: Run, conditions: &[&str]) -> ViewModel {
     runs.set(0, Path::new("exp1"), run);
     let conditions = conditions.iter().map(|text| text.parse().expect("a condition")).collect();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(24);
-    ViewModel::checked(&runs, Checks { conditions, baseline: None }, now)
+    ViewModel::new(&runs, Checks { conditions, baseline: None }, now)
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn the_list_of_runs_counts_what_each_summary_counts() {
     let conditions = conditions.iter().map(|text| text.parse().expect("a condition")).collect();
     let checks = Checks { conditions, baseline: None };
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(24);
-    let model = ViewModel::checked(&runs, checks.clone(), now);
+    let model = ViewModel::new(&runs, checks.clone(), now);
     for row in &model.rows {
         let mut summary = neurotop::figures::Summary::without_steps(&row.run, now);
         let failing = checks.judge(&mut summary).iter().filter(|standing| standing.failure.is_some()).count();

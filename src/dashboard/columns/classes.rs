@@ -3,13 +3,13 @@
 use super::figures::{FigureStyle, columns_with_changes_under};
 use super::{ALWAYS, Cell, Column, ListColumns};
 use crate::figures::{ClassFigures, ShownIn};
-use crate::text::compact;
+use crate::text::compact_within;
 use ratatui::style::Style;
 use std::sync::LazyLock;
 
 const STYLE: FigureStyle = FigureStyle {
     shown_in: ShownIn::Tables,
-    write: |value, _| compact(value),
+    write: |value, half_width, _| compact_within(value, half_width),
     ratio: |_| Style::new(),
     priority: ALWAYS,
     has_changes: |model| model.baseline().is_some(),
@@ -18,13 +18,15 @@ const STYLE: FigureStyle = FigureStyle {
 pub static CLASSES: LazyLock<ListColumns<ClassFigures>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the layers"),
     columns: std::iter::once(
-        Column::text("neuron", 8..=8, ALWAYS, |class: &ClassFigures, _| {
-            // The list of layers says what the mark means.
-            let mark = if class.measured_layers > 0 { " m" } else { "" };
-            Cell::plain(format!("{}{mark}", class.neuron))
-        })
-        .growing(),
+        Column::text("neuron", 8..=8, ALWAYS, |class: &ClassFigures, _| Cell::plain(class_name(class)))
+            .growing(),
     )
     .chain(columns_with_changes_under(&STYLE))
     .collect(),
 });
+
+/// The list of layers says what the mark means.
+pub fn class_name(class: &ClassFigures) -> String {
+    let mark = if class.measured_layers > 0 { " m" } else { "" };
+    format!("{}{mark}", class.neuron)
+}

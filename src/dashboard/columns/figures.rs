@@ -6,7 +6,7 @@ use super::super::theme::Theme;
 use super::super::view_model::ViewModel;
 use super::{Cell, CellContext, Column, NONE, SortKey};
 use crate::figures::{Basis, Figure, FigureUnit, Number, ShownIn};
-use crate::text::{compact, decimal, percent, thousands};
+use crate::text::{compact_within, decimal_within, percent_within, thousands};
 use ratatui::style::Style;
 
 /// The most columns of a figure before the rest is shared out.
@@ -15,8 +15,8 @@ const MOST: u16 = 30;
 /// How a list shows figures.
 pub(super) struct FigureStyle {
     pub(super) shown_in: ShownIn,
-    /// Writes a value that is no ratio.
-    pub(super) write: fn(f64, &CellContext<'_>) -> String,
+    /// Writes a value that is no ratio, with the digits that its half width leaves.
+    pub(super) write: fn(f64, Option<f64>, &CellContext<'_>) -> String,
     pub(super) ratio: fn(&Theme) -> Style,
     /// The highest priority of a figure here, where other columns matter more.
     pub(super) priority: u8,
@@ -25,8 +25,17 @@ pub(super) struct FigureStyle {
 }
 
 /// With all digits where there is room, else short.
-pub(super) fn roomy(value: f64, context: &CellContext<'_>) -> String {
-    if context.is_roomy() { decimal(value, 2) } else { compact(value) }
+pub(super) fn roomy(value: f64, half_width: Option<f64>, context: &CellContext<'_>) -> String {
+    if context.is_roomy() { aligned(value, 2, half_width) } else { compact_within(value, half_width) }
+}
+
+/// A value with so many decimals or, where its half width leaves fewer, with blanks instead, so that the points of a
+/// column are below one another.
+pub(super) fn aligned(value: f64, decimals: usize, half_width: Option<f64>) -> String {
+    let text = decimal_within(value, decimals, half_width);
+    let written = text.rsplit_once('.').map_or(0, |(_, fraction)| fraction.len() + 1);
+    let blanks = if decimals > 0 { decimals + 1 - written } else { 0 };
+    text + &" ".repeat(blanks)
 }
 
 /// The columns of all figures of a list, each with the column of its change.
@@ -36,8 +45,7 @@ pub(super) fn columns<T: FigureRow>(style: &'static FigureStyle) -> impl Iterato
 }
 
 fn column<T: FigureRow>(figure: &'static Figure, style: &'static FigureStyle) -> Column<T> {
-    let cell =
-        move |row: &T, context: &CellContext<'_>| figure_cell(figure, row.value(figure), style, context);
+    let cell = move |row: &T, context: &CellContext<'_>| figure_cell(figure, row, style, context);
     let column = Column::figure(figure.heading, figure.width..=MOST, priority(figure, style), cell)
         .shown_if(move |model| figure.applies_to(&model.summary.total.sums));
     // The energy orders rows as effective operations do, and its column is not always there.
@@ -56,7 +64,7 @@ pub(super) fn columns_with_changes_under<T: FigureRow>(
         let cell = move |row: &T, context: &CellContext<'_>| {
             let under = changes::of_row(figure, row, context.model)
                 .map(|change| changes::span(&change, context.theme));
-            Cell { under, ..figure_cell(figure, row.value(figure), style, context) }
+            Cell { under, ..figure_cell(figure, row, style, context) }
         };
         Column::figure(figure.heading, figure.width..=figure.width + 2, priority(figure, style), cell)
             .shown_if(move |model| figure.applies_to(&model.summary.total.sums))
@@ -67,20 +75,18 @@ fn priority(figure: &Figure, style: &FigureStyle) -> u8 {
     figure.priority.min(style.priority)
 }
 
-fn figure_cell(
+fn figure_cell<T: FigureRow>(
     figure: &Figure,
-    value: Option<Number>,
+    row: &T,
     style: &FigureStyle,
     context: &CellContext<'_>,
 ) -> Cell {
-    if let Some(Number::Whole(value)) = value {
-        return Cell::plain(thousands(value));
-    }
-    match value.map(Number::as_f64) {
-        Some(ratio) if figure.unit == FigureUnit::Ratio => {
-            Cell::new(percent(ratio), (style.ratio)(context.theme))
+    match row.value(figure) {
+        Some(Number::Whole(value)) => Cell::plain(thousands(value)),
+        Some(Number::Real(ratio)) if figure.unit == FigureUnit::Ratio => {
+            Cell::new(percent_within(ratio, row.half_width(figure)), (style.ratio)(context.theme))
         }
-        Some(value) => Cell::plain((style.write)(value, context)),
+        Some(Number::Real(value)) => Cell::plain((style.write)(value, row.half_width(figure), context)),
         None => Cell::plain(NONE),
     }
 }

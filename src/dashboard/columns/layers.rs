@@ -1,12 +1,13 @@
 //! The columns of the list of layers: where the operations go.
 
+use super::super::changes::FigureRow;
 use super::super::meter::{number_and_bar, trend};
 use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ColumnContent, Growth, ListColumns, NONE, SortKey};
 use crate::figures::{Figure, LayerFigures, ShownIn};
 use crate::run::series::Point;
 use crate::run::tally::quotient;
-use crate::text::{compact, decimal, thousands};
+use crate::text::{compact_within, percent, percent_within, thousands};
 use ratatui::style::Style;
 use ratatui::text::Line;
 use std::sync::LazyLock;
@@ -52,7 +53,7 @@ fn parts() -> impl Iterator<Item = Column<LayerFigures>> {
     [
         Column::picture("share", NUMBER..=WITH_BAR, 70, |layer: &LayerFigures, context, width| {
             let whole = context.model.summary.total_of_all().sums.effective().unwrap_or_default();
-            let bar = |share| number_and_bar(share, width, context.theme.running, context.theme.dim);
+            let bar = |share| number_and_bar(&percent(share), share, width, context.theme);
             layer.sums.share_of(whole).map_or_else(nothing, bar)
         })
         .descending(|layer| layer.sums.effective().into()),
@@ -73,7 +74,10 @@ fn with_bar(column: Column<LayerFigures>) -> Column<LayerFigures> {
         return column;
     }
     let bar = |layer: &LayerFigures, context: &CellContext<'_>, width: u16| {
-        let bar = |sparsity| number_and_bar(sparsity, width, context.theme.running, context.theme.dim);
+        let bar = |sparsity| {
+            let text = percent_within(sparsity, layer.half_width(Figure::SPARSITY));
+            number_and_bar(&text, sparsity, width, context.theme)
+        };
         layer.sums.sparsity().map_or_else(nothing, bar)
     };
     Column {
@@ -110,10 +114,13 @@ fn known(layer: &LayerFigures, text: &Option<String>, context: &CellContext<'_>)
     Cell::new(text.as_deref().unwrap_or(unknown), context.theme.dim)
 }
 
-/// All rows have as many decimals, so that they are aligned.
-fn write(value: f64, context: &CellContext<'_>) -> String {
+/// The points of all rows are below one another.
+fn write(value: f64, half_width: Option<f64>, context: &CellContext<'_>) -> String {
     let decimals = if context.model.summary.neurobench.neuron_operations.dense >= LARGE { 0 } else { 2 };
-    if context.theme.framed { decimal(value, decimals) } else { compact(value) }
+    match context.theme.framed {
+        true => figures::aligned(value, decimals, half_width),
+        false => compact_within(value, half_width),
+    }
 }
 
 /// Updates per sample over the batches; the price, which is the same for all, changes no trend.

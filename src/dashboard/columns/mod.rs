@@ -9,7 +9,7 @@ mod ranks;
 mod runs;
 
 pub use chart_lines::{CHART_LINES, ChartLine, TOTAL};
-pub use classes::CLASSES;
+pub use classes::{CLASSES, class_name};
 pub use layers::LAYERS;
 pub use ranks::{RANK_PANEL, RANKS, state_style};
 pub use runs::{RUNS, run_marks};

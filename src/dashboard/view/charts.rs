@@ -2,7 +2,7 @@
 
 use super::super::appearance::ThemeName;
 use super::super::batch_axis::{BatchAxis, Stop};
-use super::super::chart_state::{ChartLines, Scale, Subject};
+use super::super::chart_state::{ChartLines, ChartState, Scale, Subject};
 use super::super::columns::{CHART_LINES, Cell, ChartLine, TOTAL, run_marks};
 use super::super::symbols::Symbols;
 use super::super::view_model::{RunRow, shown_operations};
@@ -16,7 +16,7 @@ use crate::run::interval::along;
 use crate::run::series::Point;
 use crate::run::sums::Operations;
 use crate::run::tally::quotient;
-use crate::text::{compact, compact_by, decimal, percent, thousands};
+use crate::text::{compact_by, compact_within, decimal_within, percent_within, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -45,6 +45,8 @@ pub(super) struct ChartSeries {
     style: Style,
     /// Whether the other lines are compared with it.
     is_baseline: bool,
+    /// Whether no other line is drawn.
+    is_alone: bool,
     /// Whether it is of another run than the one in front: those batches would hide one another.
     is_other_run: bool,
     /// The first and the last place of each point.
@@ -55,19 +57,19 @@ pub(super) struct ChartSeries {
 
 /// Places in the run and values.
 #[derive(Default)]
-pub(super) struct CurvePoints {
+struct CurvePoints {
     /// Over all batches up to the place.
-    pub(super) running: Vec<(f64, f64)>,
+    running: Vec<(f64, f64)>,
     /// Over the batches at the place alone.
-    pub(super) single: Vec<(f64, f64)>,
-    /// Half the width of the 95 % confidence interval of the running values; only for the first line.
-    pub(super) half_widths: Vec<(f64, f64)>,
+    single: Vec<(f64, f64)>,
+    /// Half the width of the 95 % confidence interval of the running values.
+    half_widths: Vec<(f64, f64)>,
 }
 
 /// One of the two charts.
 pub(super) struct Chart {
     pub(super) name: &'static str,
-    pub(super) points: fn(&ChartSeries) -> &CurvePoints,
+    points: fn(&ChartSeries) -> &CurvePoints,
     pub(super) scale: Scale,
     /// The smallest and the largest possible value.
     pub(super) limits: (f64, f64),
@@ -114,10 +116,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let direction = if rest.width >= BESIDE { Direction::Horizontal } else { Direction::Vertical };
     let share = [Constraint::Fill(1), Constraint::Fill(u16::from(both))];
     let [first, second] = Layout::new(direction, share).areas(charts);
-    let graph = draw_chart(frame, first, &operations, &all, &axis, theme, state);
+    let graph = draw_chart(frame, first, &operations, &all, &axis, theme, &state.charts);
     state.places.plot = graph.map(|graph| (graph, state.charts.window(axis.last_place())));
     if both {
-        draw_chart(frame, second, &sparsities, &all, &axis, theme, state);
+        draw_chart(frame, second, &sparsities, &all, &axis, theme, &state.charts);
     }
     draw_values(frame, legend, (&all, &axis), list.width == 0, model, theme, state);
 }
@@ -132,23 +134,13 @@ fn fitting_scale(all: &[ChartSeries]) -> Scale {
     if high > FAR_APART * low { Scale::Logarithmic } else { Scale::Linear }
 }
 
-/// A line that is drawn.
-pub(super) struct DrawnLine<'a> {
-    /// Its place among the colours and marks.
-    pub(super) place: usize,
-    pub(super) subject: &'a Subject,
-    /// Whether it has its confidence band: several would hide one another.
-    pub(super) has_band: bool,
-}
-
 /// The figures of all lines that are drawn: the baseline's, then the others in the order of their marks.
 fn series(axis: &BatchAxis, model: &ViewModel, theme: &Theme, state: &UiState) -> Vec<ChartSeries> {
     let is_shown = |(place, subject): &(usize, &Subject)| state.line_of(subject, model) == Some(*place);
     let mut drawn: Vec<(usize, &Subject)> = state.charts.drawn().filter(is_shown).collect();
     drawn.sort_by_key(|(_, subject)| !is_baseline(subject, axis, model));
-    let lines = drawn.into_iter().enumerate();
-    let line = |(at, (place, subject))| DrawnLine { place, subject, has_band: at == 0 };
-    lines.map(|drawn| one_series(&line(drawn), axis, model, theme)).collect()
+    let is_alone = drawn.len() == 1;
+    drawn.into_iter().map(|drawn| one_series(drawn, is_alone, axis, model, theme)).collect()
 }
 
 /// Whether a line is of the run that others are compared with, where there are others.
@@ -186,20 +178,22 @@ fn name_of(subject: &Subject, has_several: bool, model: &ViewModel, theme: &Them
     Cell::new(format!("{marks} {label}"), Style::new())
 }
 
+/// The figures of a line, by its place among the colours and marks.
 pub(super) fn one_series(
-    line: &DrawnLine<'_>,
+    (place, subject): (usize, &Subject),
+    is_alone: bool,
     axis: &BatchAxis,
     model: &ViewModel,
     theme: &Theme,
 ) -> ChartSeries {
-    let subject = line.subject;
     let is_baseline = is_baseline(subject, axis, model);
-    let style = theme.line(Some(line.place));
+    let style = theme.line(Some(place));
     let mut series = ChartSeries {
         name: name_of(subject, axis.are_numbers(), model, theme),
-        mark: char::from_digit(line.place as u32 + 1, 10).unwrap_or('*'),
+        mark: char::from_digit(place as u32 + 1, 10).unwrap_or('*'),
         style: if is_baseline { style.add_modifier(Modifier::BOLD) } else { style },
         is_baseline,
+        is_alone,
         is_other_run: run_of(subject, model).is_some_and(|number| number != model.shown),
         spans: Vec::new(),
         operations: CurvePoints::default(),
@@ -221,9 +215,7 @@ pub(super) fn one_series(
     let units: Vec<(f64, Unit)> =
         series.spans.iter().zip(units).filter_map(|(span, unit)| Some((span.1, unit?))).collect();
     series.add(&units);
-    if line.has_band {
-        series.add_band(&units, counted_part(run));
-    }
+    series.add_half_widths(&units, counted_part(run));
     series
 }
 
@@ -251,6 +243,15 @@ fn layer_units(name: &str, model: &ViewModel) -> Vec<Option<Unit>> {
 }
 
 impl ChartSeries {
+    /// The style of its single batches: where it is the only line, another one. They are dimmed only behind lines.
+    fn dots_style(&self, lines: ChartLines, theme: &Theme) -> Style {
+        match lines {
+            ChartLines::Both if self.is_alone => theme.single,
+            ChartLines::Both => self.style.patch(theme.behind),
+            ChartLines::Running | ChartLines::Single => self.style,
+        }
+    }
+
     /// Adds the figures of points at their places.
     fn add(&mut self, units: &[(f64, Unit)]) {
         let (mut samples, mut effective, mut dense) = (0, 0, 0);
@@ -266,7 +267,7 @@ impl ChartSeries {
     }
 
     /// Adds how sure the running figures are.
-    fn add_band(&mut self, units: &[(f64, Unit)], counted: Option<f64>) {
+    fn add_half_widths(&mut self, units: &[(f64, Unit)], counted: Option<f64>) {
         let against = |bottom: fn(&Unit) -> f64| {
             let ratio = |(_, unit): &(f64, Unit)| (unit.0.effective as f64, bottom(unit));
             let widths = along(&units.iter().map(ratio).collect::<Vec<_>>(), counted);
@@ -295,36 +296,42 @@ fn counted_part(run: &Run) -> Option<f64> {
     if run.is_complete() { Some(1.0) } else { run.progress() }
 }
 
-fn draw_chart(
+/// Draws one chart; returns where its curves are.
+pub(super) fn draw_chart(
     frame: &mut Frame<'_>,
     area: Rect,
     chart: &Chart,
     all: &[ChartSeries],
     axis: &BatchAxis,
     theme: &Theme,
-    state: &UiState,
+    charts: &ChartState,
 ) -> Option<Rect> {
-    let note = Line::styled(zoom(axis, state), theme.dim);
-    let room = usize::from(area.width).saturating_sub(chart.name.width() + note.width() + 6);
-    let style = all.first().map_or(theme.running, |series| series.style);
-    let meaning = if marks_lines(theme, state) { "" } else { running_symbol(theme) };
+    // Where there is no room for "Effective ops/sample", its unit gives way.
+    let fits = chart.name.width() + 3 <= usize::from(area.width);
+    let name = if fits { chart.name } else { chart.name.split('/').next().unwrap_or_default() };
+    let note = Line::styled(zoom(axis, charts), theme.dim);
     let hidden = zeros(chart, all, theme);
-    let room = room.saturating_sub(hidden.width());
-    let mut legend = legend(room, state.charts.lines, meaning, (style, style.patch(theme.behind)), theme);
-    legend.push_span(hidden);
-    legend.extend(note);
-    let inner = framed(frame, area, chart.name, legend, theme);
+    let room = usize::from(area.width).saturating_sub(name.width() + note.width() + hidden.width() + 5);
+    let marked = marks_lines(theme, charts);
+    let [mut top, bottom] = [room, usize::from(area.width).saturating_sub(4)].map(|room| {
+        all.first().map_or(Line::default(), |first| legend(room, first, marked, charts.lines, theme))
+    });
+    // Where the title leaves no room, the legend is at the bottom.
+    let bottom = if top.width() > 0 { Line::default() } else { bottom };
+    top.push_span(hidden);
+    top.extend(note);
+    let inner = framed(frame, area, name, [top, bottom], theme);
     if all.iter().all(|series| (chart.points)(series).single.is_empty()) {
         frame.render_widget(Line::styled(" nothing to draw yet", theme.dim), inner);
         return None;
     }
     let curves: Vec<Curve> = all
         .iter()
-        .flat_map(|series| curves(series, (chart.points)(series), inner.width, theme, state))
+        .flat_map(|series| curves(series, (chart.points)(series), inner.width, marked, charts.lines, theme))
         .collect();
-    let window = state.charts.window(axis.last_place());
-    let band = band(all.first().map(chart.points), state.charts.lines);
-    let plot = Plot { curves: &curves, band, window, chart, axis, cursor: state.charts.cursor };
+    let window = charts.window(axis.last_place());
+    let band = band(all.first().map(chart.points), charts.lines);
+    let plot = Plot { curves: &curves, band, window, chart, axis, cursor: charts.cursor };
     Some(plot::draw(frame, inner, &plot, theme))
 }
 
@@ -342,33 +349,28 @@ fn zeros(chart: &Chart, all: &[ChartSeries], theme: &Theme) -> Span<'static> {
 }
 
 /// Whether each curve is drawn with its own mark, since colours do not tell lines apart.
-fn marks_lines(theme: &Theme, state: &UiState) -> bool {
-    state.charts.drawn().count() > 1
-        && (state.appearance.theme == ThemeName::Monochrome || theme.appearance.symbols == Symbols::Ascii)
+fn marks_lines(theme: &Theme, charts: &ChartState) -> bool {
+    let appearance = theme.appearance;
+    charts.drawn().count() > 1
+        && (appearance.theme == ThemeName::Monochrome || appearance.symbols == Symbols::Ascii)
 }
 
-/// What stands for a line of running figures in a legend.
-pub(super) fn running_symbol(theme: &Theme) -> &'static str {
-    if theme.appearance.symbols == Symbols::Unicode { "━" } else { "*" }
-}
-
-/// Says what is drawn, in as many words as fit: running figures and their confidence, and those of single batches.
-/// `line` stands for a line, and nothing where each has its own mark.
-pub(super) fn legend(
-    room: usize,
-    lines: ChartLines,
-    line: &str,
-    (running, single): (Style, Style),
-    theme: &Theme,
-) -> Line<'static> {
-    let dot = if line.is_empty() { "" } else { "•" };
+/// Says what is drawn, in as many words as fit: running figures and their confidence, and those of single batches. Where
+/// lines are marked, nothing else stands for one.
+fn legend(room: usize, first: &ChartSeries, marked: bool, lines: ChartLines, theme: &Theme) -> Line<'static> {
+    let [line, dot] = match theme.appearance.symbols {
+        _ if marked => ["", ""],
+        Symbols::Unicode => ["━", "•"],
+        Symbols::Ascii => ["*", "•"],
+    };
     let parts = |words: [&str; 3]| {
         let mut parts = Vec::new();
         if lines != ChartLines::Single {
-            parts.push(Span::styled(format!(" {line} {}", words[0]).replace("  ", " "), running));
+            parts.push(Span::styled(format!(" {line} {}", words[0]).replace("  ", " "), first.style));
         }
         if lines != ChartLines::Running {
-            parts.push(Span::styled(format!(" {dot} {}", words[1]).replace("  ", " "), single));
+            let text = format!(" {dot} {}", words[1]).replace("  ", " ");
+            parts.push(Span::styled(text, first.dots_style(lines, theme)));
         }
         if lines != ChartLines::Single && !words[2].is_empty() {
             parts.push(Span::styled(format!(" ░ {}", words[2]), theme.dim));
@@ -386,21 +388,33 @@ pub(super) fn legend(
 }
 
 /// The confidence band around a line: places, and its lower and upper edge there.
-pub(super) fn band(points: Option<&CurvePoints>, lines: ChartLines) -> Vec<(f64, f64, f64)> {
+fn band(points: Option<&CurvePoints>, lines: ChartLines) -> Vec<(f64, f64, f64)> {
     let Some(points) = points.filter(|_| lines != ChartLines::Single) else { return Vec::new() };
-    let value = |place: f64| {
-        let at = points.running.partition_point(|point| point.0 < place);
-        points.running.get(at).filter(|point| point.0 == place).map(|point| point.1)
+    let edges = |&(place, width): &(f64, f64)| {
+        value_at(&points.running, place).map(|value| (place, value - width, value + width))
     };
-    let edges =
-        |&(place, width): &(f64, f64)| value(place).map(|value| (place, value - width, value + width));
     points.half_widths.iter().filter_map(edges).collect()
 }
 
-/// Draws a frame with a title and a note, or without frames only these.
-fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: Line<'static>, theme: &Theme) -> Rect {
+/// The value at a place, if there is a point.
+fn value_at(points: &[(f64, f64)], place: f64) -> Option<f64> {
+    let at = points.partition_point(|point| point.0 < place);
+    points.get(at).filter(|point| point.0 == place).map(|point| point.1)
+}
+
+/// Draws a frame with a title and notes above and below, or without frames only what is above.
+fn framed(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    name: &str,
+    [note, below]: [Line<'static>; 2],
+    theme: &Theme,
+) -> Rect {
     if theme.framed {
-        return panel(frame, area, name, note, theme);
+        let inner = panel(frame, area, name, note, theme);
+        let edge = Rect { x: area.x + 1, y: area.bottom().saturating_sub(1), width: inner.width, height: 1 };
+        frame.render_widget(below, edge.intersection(area));
+        return inner;
     }
     let [head, inner] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     let parts = std::iter::once(Span::styled(format!(" {name}"), theme.accent)).chain(note);
@@ -408,11 +422,11 @@ fn framed(frame: &mut Frame<'_>, area: Rect, name: &str, note: Line<'static>, th
     inner
 }
 
-fn zoom(axis: &BatchAxis, state: &UiState) -> String {
-    if !state.charts.is_zoomed() {
+fn zoom(axis: &BatchAxis, charts: &ChartState) -> String {
+    if !charts.is_zoomed() {
         return String::new();
     }
-    let ((start, end), stops) = (state.charts.window(axis.last_place()), axis.stops());
+    let ((start, end), stops) = (charts.window(axis.last_place()), axis.stops());
     let first = stops.partition_point(|stop| stop.place < start);
     let last = stops.partition_point(|stop| stop.place <= end).saturating_sub(1);
     let in_sight = stops.get(first..=last).filter(|stops| !stops.is_empty());
@@ -433,11 +447,10 @@ fn curves(
     series: &ChartSeries,
     figures: &CurvePoints,
     width: u16,
+    marked: bool,
+    lines: ChartLines,
     theme: &Theme,
-    state: &UiState,
 ) -> Vec<Curve> {
-    let lines = state.charts.lines;
-    let marked = marks_lines(theme, state);
     let mut curves = Vec::new();
     if lines == ChartLines::Single || lines == ChartLines::Both && !series.is_other_run {
         let marker = if marked {
@@ -445,9 +458,7 @@ fn curves(
         } else {
             dots(figures.single.len(), width, theme.appearance.symbols)
         };
-        // Dots are dimmed only behind lines.
-        let style = if lines == ChartLines::Both { series.style.patch(theme.behind) } else { series.style };
-        let points = figures.single.clone();
+        let (points, style) = (figures.single.clone(), series.dots_style(lines, theme));
         curves.push(Curve { points, shape: CurveShape::Dots, marker, style });
     }
     if lines != ChartLines::Single {
@@ -557,21 +568,23 @@ fn value_line(
     width: usize,
     theme: &Theme,
 ) -> Line<'static> {
-    let value = |points: &[(f64, f64)], place: Option<f64>| {
-        let at = points.partition_point(|point| Some(point.0) < place);
-        points.get(at).filter(|point| Some(point.0) == place).map(|point| point.1)
-    };
     let [running, alone] = series.reading(cursor);
-    let figure = |points: &[(f64, f64)], place, text: fn(f64) -> String| {
-        value(points, place).map_or("–".to_owned(), text)
+    let value = |points: &[(f64, f64)], place: Option<f64>| place.and_then(|place| value_at(points, place));
+    let figure = |value: Option<f64>, half_width, text: fn(f64, Option<f64>) -> String| {
+        value.map_or("–".to_owned(), |value| text(value, half_width))
     };
+    let running = |points: &CurvePoints, text| {
+        figure(value(&points.running, running), value(&points.half_widths, running), text)
+    };
+    let alone = |points: &CurvePoints, text| figure(value(&points.single, alone), None, text);
     let (operations, sparsities) = (&series.operations, &series.sparsities);
     // Where there is no room, the figures of the single batch go first, then the captions.
-    let (roomy, single_too) = (width >= 100, width >= 60);
-    let precise: fn(f64) -> String = if roomy { |value| decimal(value, 2) } else { compact };
+    let (roomy, single_too) = (width >= 84 + names.clamp(8, 16), width >= 60);
+    let precise: fn(f64, Option<f64>) -> String =
+        if roomy { |value, half_width| decimal_within(value, 2, half_width) } else { compact_within };
     let captions = if roomy { [" effective ", " sparsity "] } else { [" ", " "] };
     let digits = if roomy { 14 } else { 6 };
-    let room = if roomy { (width - 78).min(NAME) } else { width.saturating_sub(50).clamp(8, 28) };
+    let room = if roomy { (width - 84).min(NAME) } else { width.saturating_sub(50).clamp(8, 28) };
     let room = room.min(names.max(8));
     let single = |text: String, width: usize| {
         let text = if single_too { format!(" batch {text:>width$} ") } else { String::new() };
@@ -580,11 +593,11 @@ fn value_line(
     let parts = vec![
         Span::styled(format!(" {} {:<room$}", series.mark, series.name.within(room)), series.style),
         Span::styled(captions[0], theme.dim),
-        Span::raw(format!("{:>digits$}", figure(&operations.running, running, precise))),
-        single(figure(&operations.single, alone, precise), digits),
+        Span::raw(format!("{:>digits$}", running(operations, precise))),
+        single(alone(operations, precise), digits),
         Span::styled(captions[1], theme.dim),
-        Span::raw(format!("{:>8}", figure(&sparsities.running, running, percent))),
-        single(figure(&sparsities.single, alone, percent), 8),
+        Span::raw(format!("{:>8}", running(sparsities, percent_within))),
+        single(alone(sparsities, percent_within), 8),
     ];
     fitting(parts, width as u16)
 }

@@ -5,13 +5,18 @@ use super::super::key_table::KeyTable;
 use super::super::layer_tree::{Node, has_modules};
 use super::super::problem_state::ProblemEntry;
 use super::super::ui_state::Request;
+use super::wrap::wrapped;
 use super::{Theme, UiState, View, ViewModel, filter, problems};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
 use std::time::Instant;
 use unicode_width::UnicodeWidthStr;
+
+/// Lines of a message, apart from what breaks between words take.
+const MESSAGE_LINES: usize = 4;
 
 /// Lines of the footer. A filter is always in sight.
 pub(super) fn height(area: Rect, state: &UiState) -> u16 {
@@ -42,11 +47,20 @@ pub(super) fn draw(
     match state.message(now) {
         _ if state.mode == KeyMode::Typing => filter::draw_input(frame, keys, model, theme, state),
         _ if state.mode == KeyMode::Confirming => draw_question(frame, keys, model, theme, state),
-        Some(message) => {
-            let message = elide(message, usize::from(keys.width).saturating_sub(2));
-            frame.render_widget(Line::styled(format!(" {message}"), theme.accent), keys);
-        }
+        Some(message) => draw_message(frame, keys, message, theme),
         None => draw_keys(frame, keys, model, theme, state, now),
+    }
+}
+
+/// Draws a message in the last line; a long one covers lines above for as long as it is shown.
+fn draw_message(frame: &mut Frame<'_>, last: Rect, message: &str, theme: &Theme) {
+    let room = usize::from(last.width).saturating_sub(2);
+    let lines = wrapped(&elide(message, room * MESSAGE_LINES), room);
+    let height = (lines.len() as u16).min(last.bottom()) * last.height;
+    let place = Rect { y: last.bottom() - height, height, ..last };
+    frame.render_widget(Clear, place);
+    for (line, row) in lines.into_iter().zip(place.rows()) {
+        frame.render_widget(Line::styled(format!(" {line}"), theme.accent), row);
     }
 }
 
@@ -174,10 +188,15 @@ fn hints(state: &UiState, model: &ViewModel, theme: &Theme) -> Vec<(String, &'st
         View::Problems => model.summary.problems.is_empty(),
         View::Charts | View::Runs | View::Help => false,
     };
+    let hides_all = clears
+        && state.view != View::Charts
+        && state.filter_counts(model).is_some_and(|(shown, _)| shown == 0);
     let is_flat = !state.is_tree && !layers.iter().any(|layer| has_modules(&layer.name));
-    // An empty list needs no keys, and layers without modules no tree.
+    // An empty list needs no keys but to fill it, and layers without modules no tree.
     let is_idle = |action: Action, hint: &KeyHint| {
-        is_empty && !hint.views.is_empty() && action != Action::Back || is_flat && action == Action::Tree
+        let is_about_rows = !hint.views.is_empty() && action != Action::Back;
+        is_about_rows && (is_empty || hides_all && action != Action::Filter)
+            || is_flat && action == Action::Tree
     };
     let node = state.selected_node(layers);
     // A view that is shown needs no key that shows it.

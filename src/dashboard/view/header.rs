@@ -151,9 +151,11 @@ fn draw_producer(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &T
     };
     let producer = model.summary.run.producer.as_deref().unwrap_or("");
     let room = usize::from(area.width).saturating_sub(watching.width() + 2);
-    // The producer leaves two thirds to the times.
+    // The producer leaves two thirds to the times, and all to what is wrong with them where that needs it.
     let least = whole_parts(producer, (room / 3).min(printable(producer).width()));
-    let times = times(model, theme, room.saturating_sub(least.width() + 1));
+    let doubt = model.summary.run.times.clock.as_deref().map_or(0, |doubt| doubt.width() + 2);
+    let (producer, least) = if least.width() + doubt < room { (producer, least.width()) } else { ("", 0) };
+    let times = times(model, theme, room.saturating_sub(least + 1));
     let room = room.saturating_sub(times.width() + 1);
     let mut right = times.spans;
     right.push(watching);

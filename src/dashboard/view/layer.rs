@@ -1,7 +1,7 @@
 //! One layer: its figures, the updates in each time step, and its neurons and membrane potentials in the newest batch.
 
 use super::super::bindings::Action;
-use super::super::changes;
+use super::super::changes::{self, FigureRow};
 use super::super::detail_loader::DetailResult;
 use super::super::list_state::Motion;
 use super::super::step_axis::StepAxis;
@@ -14,7 +14,7 @@ use crate::count::layer_detail::Potentials;
 use crate::figures::{Figure, FigureUnit, LayerFigures, Number};
 use crate::run::Ended;
 use crate::run::tally::quotient;
-use crate::text::{compact, decimal, elide, percent, thousands};
+use crate::text::{compact, compact_within, decimal_within, elide, percent, percent_within, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -36,11 +36,12 @@ const WIDE: u16 = 110;
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let layers = &model.summary.layers;
     state.layers.settle(state.layer_rows(layers).len(), usize::from(area.height));
-    let (Some(layer), Some((at, shown))) = (state.selected_layer(layers), state.layer_place(layers)) else {
+    let (Some(index), Some((at, shown))) = (state.selected_index(layers), state.layer_place(layers)) else {
         let what =
             if layers.is_empty() { "No layer is known yet." } else { "No layer's name matches the filter." };
         return frame.render_widget(Line::styled(format!(" {what}"), theme.dim), area);
     };
+    let layer = &LayerFigures { uncertainty: model.uncertainty_of(&[index]), ..layers[index].clone() };
     let detail = model.detail.as_deref().filter(|detail| detail.key.layer == layer.name);
     let place = format!("{} of {shown}", at + 1);
     if theme.framed {
@@ -253,16 +254,32 @@ fn number(text: String, value: f64) -> Value {
     (text, Some(compact(value)))
 }
 
+fn part(value: Option<f64>, half_width: Option<f64>) -> Value {
+    let text = value.map(|value| percent_within(value, half_width));
+    text.map_or_else(|| word("–"), |text| (text.clone(), Some(text)))
+}
+
+/// A figure with the digits that its half width leaves.
+fn figure(figure: &Figure, layer: &LayerFigures) -> Value {
+    let half_width = layer.half_width(figure);
+    match figure.number(&layer.sums).map(Number::as_f64) {
+        Some(value) if figure.unit != FigureUnit::Ratio => {
+            (decimal_within(value, 2, half_width), Some(compact_within(value, half_width)))
+        }
+        value => part(value, half_width),
+    }
+}
+
 /// What is known of the layer from the start, then what its neurons did.
 fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel, theme: &Theme) -> Vec<Fact> {
     let none = || word("–");
     let count = |value: u128| number(thousands(value), value as f64);
-    let part = |value: Option<f64>| value.map_or_else(none, |value| (percent(value), Some(percent(value))));
     let share = layer.sums.share_of(model.summary.total_of_all().sums.effective().unwrap_or_default());
     let updates = layer.sums.updates.unwrap_or_default();
     let counted = by_step(layer, model).len() as u64;
     let detail = detail.and_then(|detail| detail.result.as_ref().ok());
-    let steps = detail.map(|detail| detail.steps).or((counted > 0).then_some(counted));
+    // The newest batch may have fewer than others, and those of very long runs are not counted one by one.
+    let steps = detail.map(|detail| detail.steps).max((counted > 0).then_some(counted));
     let shape = layer.shape.as_ref().map_or_else(none, |shape| {
         let axes: Vec<String> = shape.iter().map(u64::to_string).collect();
         let neurons = shape.iter().map(|&axis| axis as f64).product();
@@ -275,10 +292,6 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
             (format!("{} ops/update{measured}", thousands(ops.into())), layer.cost_text())
         },
     );
-    let figure = |figure: &'static Figure| match figure.number(&layer.sums).map(Number::as_f64) {
-        Some(value) if figure.unit != FigureUnit::Ratio => number(decimal(value, 2), value),
-        value => part(value),
-    };
     let facts = [
         ("neuron", "neuron", word(layer.neuron.as_deref().unwrap_or("?"))),
         ("reset", "reset", word(layer.reset.as_deref().unwrap_or("?"))),
@@ -287,7 +300,7 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
         ("time steps", "steps", steps.map_or_else(none, |steps| count(steps.into()))),
         ("updates", "upd.", count(updates.effective)),
         ("of dense", "of", count(updates.dense)),
-        ("share of effective", "share", part(share)),
+        ("share of effective", "share", part(share, None)),
     ]
     .map(|(label, short_label, (value, short_value))| Fact {
         label,
@@ -304,7 +317,7 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
     ]
     .map(|(label, short_label, compared)| {
         let change = changes::of_row(compared, layer, model).map(|change| changes::span(&change, theme));
-        let (value, short_value) = figure(compared);
+        let (value, short_value) = figure(compared, layer);
         Fact { label, short_label, value, short_value, change }
     });
     facts.into_iter().chain(compared).collect()
@@ -315,12 +328,15 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
     let width = usize::from(width);
     let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
     let kind = format!("{}:{}", known(&layer.neuron), known(&layer.reset));
-    let per_sample = |value: Option<f64>, text: &dyn Fn(f64) -> String| value.map_or("–".to_owned(), text);
-    let (effective, dense) = (layer.sums.effective_per_sample(), layer.sums.dense_per_sample());
+    let figure = |figure: &Figure, text: fn(f64, Option<f64>) -> String| {
+        let value = figure.number(&layer.sums).map(Number::as_f64);
+        value.map_or("–".to_owned(), |value| text(value, layer.half_width(figure)))
+    };
+    let effective = |text| figure(Figure::EFFECTIVE_PER_SAMPLE, text);
+    let operations = |text| format!("{} of {}", effective(text), figure(Figure::DENSE_PER_SAMPLE, text));
+    let precise: fn(f64, Option<f64>) -> String = |value, half_width| decimal_within(value, 2, half_width);
     let all_updates = layer.sums.updates.unwrap_or_default().effective;
-    let precise = |value| decimal(value, 2);
-    let operations = |text| format!("{} of {}", per_sample(effective, text), per_sample(dense, text));
-    let sparsity = layer.sums.sparsity().map_or("–".into(), percent);
+    let sparsity = figure(Figure::SPARSITY, percent_within);
     let updates = |text: String| format!("{sparsity} sparse, {text} updates");
     let (unit, mark) = if layer.is_measured() { ("ops, measured", " m") } else { ("ops", "") };
     let place = if width > place.width() + 3 { format!(" {place}") } else { String::new() };
@@ -335,12 +351,12 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
         roomiest(
             width,
             [
-                format!("{kind} {} {unit}", operations(&precise)),
-                format!("{kind} {}{mark}", operations(&precise)),
-                format!("{kind} {} {unit}", operations(&compact)),
-                format!("{} {unit}", operations(&compact)),
-                format!("{} {unit}", per_sample(effective, &compact)),
-                format!("{} ops{mark}", per_sample(effective, &compact)),
+                format!("{kind} {} {unit}", operations(precise)),
+                format!("{kind} {}{mark}", operations(precise)),
+                format!("{kind} {} {unit}", operations(compact_within)),
+                format!("{} {unit}", operations(compact_within)),
+                format!("{} {unit}", effective(compact_within)),
+                format!("{} ops{mark}", effective(compact_within)),
             ],
         ),
         roomiest(
@@ -365,6 +381,7 @@ fn activity(layer: &LayerFigures, width: u16) -> Line<'static> {
     roomiest(
         usize::from(width),
         [
+            format!("{silent} of {neurons} neurons silent ({part}), {always} always active, in all batches"),
             format!("{silent} of {neurons} neurons silent ({part}), {always} always active"),
             format!("{silent} of {neurons} neurons silent, {always} always active"),
             format!("{silent} of {neurons} silent, {always} always"),

@@ -10,7 +10,6 @@ use crate::text::thousands;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
 /// Lines that the list would like to have, its frame and headings included. What is typed into the filter leaves them.
@@ -33,6 +32,9 @@ pub(super) fn height_of(wanted: u16, rest: u16) -> u16 {
     }
 }
 
+/// What figures of the list are, in its title.
+const PER_SAMPLE: &str = ", per sample";
+
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let layers = &model.summary.layers;
     let rows = state.layer_rows(layers);
@@ -43,20 +45,26 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let common = model.layer_ends;
     let filter = state.layers.filter.clone();
     let label = |at: usize| label(&rows[at], common, layers, theme);
+    let counts = Some((shown.len(), layers.len()));
+    let mut title = filter::title("Layers", &filter, counts, room);
+    if filter.is_empty() && title.width() + PER_SAMPLE.len() <= room {
+        title += PER_SAMPLE;
+    }
     let list = ListView {
-        title: filter::title("Layers", &filter, Some((shown.len(), layers.len())), room),
+        title,
         note,
         columns: &LAYERS,
         len: rows.len(),
         row: &|at| {
-            compared(rows[at].figures(layers), model, |name| rows[at].is_around(name) && filter.shows(name))
+            let row = rows[at].figures(layers).into_owned();
+            compared(row, rows[at].layers(), model, |name| rows[at].is_around(name) && filter.shows(name))
         },
         row_height: 1,
     };
     let is_filtered = !filter.is_empty() && filter.fault().is_none() && !shown.is_empty();
     let name = || format!("sum of {}", thousands(shown.len() as u128));
-    let sum = is_filtered
-        .then(|| compared(Cow::Owned(sum(&name(), &shown, layers)), model, |name| filter.shows(name)));
+    let sum =
+        is_filtered.then(|| compared(sum(&name(), &shown, layers), &shown, model, |name| filter.shows(name)));
     let extras = Extras { label: Some(&label), sum, common };
     state.places.list = list.draw_with(extras, frame, area, &mut state.layers, model, theme);
     if rows.is_empty() && !filter.is_empty() {
@@ -64,15 +72,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     }
 }
 
-/// A sum with that of the baseline's layers of the same names and modules, if there is one; a layer as it is.
-fn compared<'a>(
-    mut row: Cow<'a, LayerFigures>,
+/// A layer or a sum of layers with how far its operations may still move; a sum also with that of the baseline's layers
+/// of the same names and modules, if there is one.
+fn compared(
+    mut row: LayerFigures,
+    members: &[usize],
     model: &ViewModel,
     is_in: impl Fn(&str) -> bool,
-) -> Cow<'a, LayerFigures> {
-    if let (Cow::Owned(LayerFigures { within: Some(within), .. }), Some(baseline)) =
-        (&mut row, model.baseline())
-    {
+) -> LayerFigures {
+    row.uncertainty = model.uncertainty_of(members);
+    if let (Some(within), Some(baseline)) = (&mut row.within, model.baseline()) {
         within.base = baseline.rows.sum_of_layers(baseline.samples, is_in);
     }
     row

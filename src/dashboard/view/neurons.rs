@@ -292,6 +292,10 @@ fn draw_legend(
             numbers.push(Span::raw(format!("  {} {what}", number(neurons))));
         }
     }
+    // Those of all batches are above.
+    if !numbers.is_empty() && area.height > 1 {
+        numbers.push(Span::styled(" in this batch", theme.dim));
+    }
     if channels < count {
         let text = format!("  channel {} of {}", number(first + 1), number(count));
         numbers.insert(0, Span::styled(text, theme.accent));

@@ -39,7 +39,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     // The layers take what they need, the charts the rest.
     let wanted = layers::height_of(wanted, rest.height);
     let [upper, lower] = Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(rest);
-    let classes_width = Constraint::Length(classes::width(model));
+    let classes_width = Constraint::Length(classes::width(model, area.width));
     let ranks_width = Constraint::Length(if has_ranks { ranks::panel_width(model) } else { 0 });
     if area.width >= WIDE {
         let [table, ranks, classes] =

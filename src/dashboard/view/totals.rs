@@ -1,6 +1,6 @@
 //! The totals: operations per sample, sparsity, membrane updates.
 
-use super::super::changes;
+use super::super::changes::{self, FigureRow};
 use super::super::meter::meter;
 use super::super::symbols::Symbols;
 use super::super::view_model::shown_operations;
@@ -9,7 +9,7 @@ use super::{Theme, ViewModel, panel};
 use crate::figures::{Agreement, Change, Figure, FigureUnit, Number, ShownIn, sparsity};
 use crate::run::sums::Operations;
 use crate::run::tally::quotient;
-use crate::text::{compact, decimal, elide, percent, thousands};
+use crate::text::{compact_within, decimal_within, elide, percent, percent_within, plus_minus, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -115,7 +115,7 @@ fn draw_figure(
     line.extend(last_batches(figure, room, model, theme));
     frame.render_widget(line, head);
     let Some(value) = figure.number(&total.sums).map(Number::as_f64) else { return };
-    let short = if figure.unit == FigureUnit::Ratio { large_ratio(value) } else { large_choices(value) };
+    let short = large_choices(figure, value, total.half_width(figure));
     let fits = |lines: &Vec<String>| lines.iter().all(|line| line.width() < usize::from(large.width));
     let drawn = short.iter().filter_map(|text| size.lines(text)).find(fits);
     for (text, row) in drawn.into_iter().flatten().zip(large.rows()) {
@@ -123,16 +123,15 @@ fn draw_figure(
     }
 }
 
-/// A figure in the digits that matter from afar, the most first.
-fn large_choices(value: f64) -> Vec<String> {
-    if value < 1000.0 { written(value) } else { vec![decimal(value, 0), compact(value)] }
-}
-
-/// A ratio in the same way; what is not 0 or all does not become it.
-fn large_ratio(ratio: f64) -> Vec<String> {
-    let short = format!("{:.1}%", ratio * 100.0);
-    let is_exact = !["0.0%", "100.0%"].contains(&short.as_str());
-    std::iter::once(percent(ratio)).chain(is_exact.then_some(short)).collect()
+/// A figure in the digits that matter from afar, the most first. A ratio that is not 0 or all does not become it.
+fn large_choices(figure: &Figure, value: f64, half_width: Option<f64>) -> Vec<String> {
+    if figure.unit == FigureUnit::Ratio {
+        let short = format!("{:.1}%", value * 100.0);
+        let is_exact = !["0.0%", "100.0%"].contains(&short.as_str());
+        return std::iter::once(percent_within(value, half_width)).chain(is_exact.then_some(short)).collect();
+    }
+    let decimals = if value < 1000.0 { 2 } else { 0 };
+    vec![decimal_within(value, decimals, half_width), compact_within(value, half_width)]
 }
 
 /// How far the last batches alone are from all; nothing for a short run, or without room.
@@ -190,13 +189,19 @@ fn title(model: &ViewModel) -> String {
     }
 }
 
-/// The texts of a figure of the total, the longest first.
-fn choices(figure: &'static Figure, model: &ViewModel) -> Vec<String> {
-    match figure.number(&model.summary.shown_total().0.sums) {
-        _ if figure == Figure::EFFECTIVE_PER_SAMPLE => effective(model),
-        Some(value) if figure.unit != FigureUnit::Ratio => written(value.as_f64()),
-        value => vec![figure.text(value)],
+/// The texts of a figure of the total, the longest first: effective operations with how far they may still move, and no
+/// figure with more digits than that leaves.
+fn choices(figure: &Figure, model: &ViewModel) -> Vec<String> {
+    let total = model.summary.shown_total().0;
+    let half_width = total.half_width(figure);
+    let Some(value) = figure.number(&total.sums).map(Number::as_f64) else { return vec![figure.text(None)] };
+    if figure.unit == FigureUnit::Ratio {
+        return vec![percent_within(value, half_width)];
     }
+    let is_effective = figure == Figure::EFFECTIVE_PER_SAMPLE;
+    let whole = half_width.filter(|_| is_effective).map(|half_width| plus_minus(value, half_width));
+    let shorter = [decimal_within(value, 2, half_width), compact_within(value, half_width)];
+    whole.into_iter().chain(shorter).collect()
 }
 
 /// Columns of the same width or, where a label would be cut, as wide as the labels need.
@@ -206,23 +211,6 @@ fn shares(figures: &[&Figure], width: u16) -> Vec<Constraint> {
     let longest = needs.iter().copied().max().unwrap_or(0);
     let is_tight = usize::from(longest) * figures.len() > usize::from(width);
     needs.into_iter().map(|need| Constraint::Fill(if is_tight { need } else { 1 })).collect()
-}
-
-/// A figure, written out or short.
-fn written(value: f64) -> Vec<String> {
-    vec![decimal(value, 2), compact(value)]
-}
-
-/// The effective operations per sample, with their uncertainty where there is room.
-fn effective(model: &ViewModel) -> Vec<String> {
-    let (total, _) = model.summary.shown_total();
-    let (figure, uncertainty) = (Figure::EFFECTIVE_PER_SAMPLE, total.uncertainty.as_ref());
-    let mut choices = vec![figure.rounded(&total.sums, uncertainty)];
-    choices.push(compact(total.sums.effective_per_sample().unwrap_or_default()));
-    if uncertainty.is_some_and(|uncertainty| uncertainty.half_width > 0.0) {
-        choices.insert(0, figure.with_uncertainty(&total.sums, uncertainty));
-    }
-    choices
 }
 
 /// The longest choice that fits, and the change against the baseline if it fits too; a figure that is cut reads as another
@@ -274,7 +262,9 @@ fn draw_gauge(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
 
 /// The effective operations per sample with the layers whose price is measured, in short, if there are any.
 fn with_measured(model: &ViewModel) -> Option<String> {
-    model.summary.total_measured.as_ref()?.sums.effective_per_sample().map(compact)
+    let total = model.summary.total_measured.as_ref()?;
+    let half_width = total.half_width(Figure::EFFECTIVE_PER_SAMPLE);
+    Some(compact_within(total.sums.effective_per_sample()?, half_width))
 }
 
 /// Says whether NeuroBench's own results agree.
@@ -297,7 +287,7 @@ fn stability(model: &ViewModel, theme: &Theme) -> Line<'static> {
 
 fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let (total, is_measured) = model.summary.shown_total();
-    let sparsity = total.sums.sparsity().map_or("–".into(), percent);
+    let sparsity = choices(Figure::SPARSITY, model).concat();
     let unpriced = match (total.unpriced_layers, with_measured(model)) {
         (0, None) => Span::raw(""),
         (0, Some(_)) if is_measured => Span::styled("measured ", theme.dim),
@@ -314,9 +304,8 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
     ];
     let rows = Layout::vertical([Constraint::Length(1); 2]).split(area);
     for ((label, figure, mark), row) in lines.into_iter().zip(rows.iter()) {
-        let value = figure.number(&total.sums).map_or(0.0, Number::as_f64);
         let change = changes::of_row(figure, total, model).map(|change| changes::span(&change, theme));
-        draw_line(frame, *row, (label, value, change), mark, theme);
+        draw_line(frame, *row, (label, &choices(figure, model), change), mark, theme);
     }
 }
 
@@ -325,26 +314,23 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
 fn draw_line(
     frame: &mut Frame<'_>,
     row: Rect,
-    (label, value, change): (&str, f64, Option<Span<'static>>),
+    (label, values, change): (&str, &[String], Option<Span<'static>>),
     mark: Span<'_>,
     theme: &Theme,
 ) {
-    let named = |value: String, change: Option<&Span<'static>>| {
+    let named = |value: &String, change: Option<&Span<'static>>| {
         let label = Span::styled(format!(" {label} "), theme.dim);
-        let mut line = Line::from(vec![label, Span::styled(value, theme.strong)]);
+        let mut line = Line::from(vec![label, Span::styled(value.clone(), theme.strong)]);
         line.extend(change.into_iter().flat_map(|change| [Span::raw(" "), change.clone()]));
         line
     };
-    let choices = [
-        named(decimal(value, 2), change.as_ref()),
-        named(compact(value), change.as_ref()),
-        named(decimal(value, 2), None),
-        named(compact(value), None),
-        Line::styled(format!(" {}", compact(value)), theme.strong),
-    ];
+    let compared = values.iter().map(|value| named(value, change.as_ref()));
+    let plain = values.iter().map(|value| named(value, None));
+    let bare = values.last().map(|value| Line::styled(format!(" {value}"), theme.strong));
+    let mut choices = compared.chain(plain).chain(bare);
     let unit = Span::styled(" ops/sample", theme.dim);
     let width = usize::from(row.width);
-    let Some(figure) = choices.into_iter().find(|figure| figure.width() <= width) else { return };
+    let Some(figure) = choices.find(|figure| figure.width() <= width) else { return };
     let figure_width = figure.width();
     let mark_fits = figure_width + 1 + mark.width() <= width;
     let unit_fits = figure_width + unit.width() + if mark_fits { 1 + mark.width() } else { 0 } <= width;
