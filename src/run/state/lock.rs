@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Lock {
     /// Locked by the system; `None` if the file system has no locks.
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 /// The file that is locked instead of a state file, since that is replaced whenever it is written.
@@ -41,6 +41,15 @@ impl Lock {
     }
 }
 
+/// Closing the file may not be enough: a process that another thread is just starting has it open, too.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            let _ = file.unlock();
+        }
+    }
+}
+
 fn not_a_file(lock: &Path) -> io::Error {
     let why = format!("its lock {} is a link or no regular file; delete that", shown(lock));
     io::Error::new(io::ErrorKind::InvalidInput, why)
@@ -48,9 +57,9 @@ fn not_a_file(lock: &Path) -> io::Error {
 
 fn lock(file: File) -> io::Result<Option<Lock>> {
     match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+        Ok(()) => Ok(Some(Lock { file: Some(file) })),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(_)) => Ok(Some(Lock { _file: None })),
+        Err(TryLockError::Error(_)) => Ok(Some(Lock { file: None })),
     }
 }
 
