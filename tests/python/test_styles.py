@@ -480,6 +480,31 @@ def test_a_potential_computed_in_place(tmp_path: Path, form: str) -> None:
     assert total(batches).effective < total(batches).dense
 
 
+class Several(snn.Leaky):
+    """Keeps what is no tensor under the name of the potential."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mem = [x, x]
+        return x
+
+
+def test_a_potential_that_is_no_tensor_is_told_and_does_no_harm(tmp_path: Path) -> None:
+    net = Stepwise(nn.Linear(8, 6), neuron("Leaky"), nn.Identity())
+    net.layers[2] = Several(beta=0.9, init_hidden=True)
+    net.reset = lambda: net.layers[1].reset_mem()
+    del net.layers[2]._buffers["mem"]
+    with pytest.warns(RecorderWarning, match="'layers.2'.*keeps no membrane potential"):
+        run = record_three(net, tmp_path / "run")
+    assert dense_updates(run) == {"layers.1": 3 * 7 * 4 * 6}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        recorder = neurotop.Recorder(tmp_path / "neurobench")
+        bench = Benchmark(SNNTorchModel(net), loader(), [], [], [[], [recorder]])
+        with torch.no_grad():
+            bench.run(quiet=True)
+    assert any("'layers.2'" in text for text in recount.manifest(recorder.directory)["warnings"])
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_one_layer_for_potentials_of_several_shapes(
     tmp_path: Path, form: str, neurotop_command: str

@@ -44,6 +44,14 @@ def passed_potential(
     return passed, is_named
 
 
+def kept_potential(module: torch.nn.Module) -> torch.Tensor | None:
+    """The membrane potential that a layer of snnTorch keeps; None where a subclass has another."""
+    import torch
+
+    kept = getattr(module, "mem", None)
+    return kept if isinstance(kept, torch.Tensor) else None
+
+
 def forgets_state(module: torch.nn.Module) -> bool:
     """Whether snnTorch sets the layer's state to zero at each step.
 
