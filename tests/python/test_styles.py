@@ -635,6 +635,25 @@ def test_a_wrapper_that_hides_the_reset_is_told(tmp_path: Path) -> None:
         benchmark(net, neurotop.Recorder(tmp_path / "run"))
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_error_of_the_recorder_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise ZeroDivisionError("a fault of the recorder")
+
+    monkeypatch.setattr("neurotop.benchmark.neurobench_layers", fails)
+    recorder = neurotop.Recorder(tmp_path / "run", strict=strict)
+    if strict:
+        with pytest.raises(RecorderError, match="ZeroDivisionError: a fault of the recorder"):
+            benchmark(dense(), recorder)
+        return
+    with pytest.warns(RecorderWarning, match="ZeroDivisionError.*The recording stops here"):
+        outcome = benchmark(dense(), recorder)
+    assert outcome.results["NeuronOperations"]["Effective Neuron Ops"] > 0
+    assert recount.manifest(outcome.run)["stopped"] is True
+
+
 def test_a_benchmark_goes_on_in_copies(tmp_path: Path) -> None:
     class Copying(Stepwise):
         def forward(self, x: Tensor) -> tuple[Tensor, None]:
