@@ -480,6 +480,38 @@ def test_a_potential_computed_in_place(tmp_path: Path, form: str) -> None:
     assert total(batches).effective < total(batches).dense
 
 
+def test_potentials_within_vmap(tmp_path: Path) -> None:
+    lif = snn.Leaky(beta=0.9, surrogate_disable=True)
+    net, batches = nn.Sequential(lif), []
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", strict=True) as rec:
+        for _ in range(2):
+            mem, steps = torch.zeros(4, 8), []
+            for _ in range(7):
+                before = mem
+                _, mem = torch.func.vmap(lif, in_dims=(1, 0))(current(8, 4), mem)
+                steps.append((before, mem))
+            rec.batch(4)
+            batches.append(steps)
+    assert recount.updates(rec.directory) == {"0": total(batches)}
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+def test_a_potential_that_is_a_single_number(tmp_path: Path, samples: int) -> None:
+    class Mean(snn.Leaky):
+        def forward(self, x: Tensor) -> Tensor:
+            self.mem = x.mean()
+            return x
+
+    net = nn.Sequential(Mean(beta=0.9, init_hidden=True), neuron("Leaky"))
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net(current(samples))
+        with pytest.warns(RecorderWarning) as told:
+            rec.batch(samples)
+    texts = " ".join(str(each.message) for each in told)
+    assert ("'0' (Mean) is left out" in texts) == (samples > 1)
+    assert dense_updates(rec.directory) == {"1": samples * 8, **({"0": 1} if samples == 1 else {})}
+
+
 class Several(snn.Leaky):
     """Keeps what is no tensor under the name of the potential."""
 

@@ -112,7 +112,7 @@ def qualified_names(net: torch.nn.Module) -> dict[int, list[str]]:
     names: dict[int, list[str]] = {}
     registered = net.named_modules(remove_duplicate=False)
     for name, module in itertools.chain(registered, unregistered(net)):
-        own = name.replace("_orig_mod.", "")
+        own = ".".join(part for part in name.split(".") if part != "_orig_mod")
         names.setdefault(id(module), []).append(name_in_file(own or type(module).__name__))
     return names
 
