@@ -480,6 +480,63 @@ def test_a_potential_computed_in_place(tmp_path: Path, form: str) -> None:
     assert total(batches).effective < total(batches).dense
 
 
+def test_potentials_within_vmap(tmp_path: Path) -> None:
+    lif = snn.Leaky(beta=0.9, surrogate_disable=True)
+    net, batches = nn.Sequential(lif), []
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", strict=True) as rec:
+        for _ in range(2):
+            mem, steps = torch.zeros(4, 8), []
+            for _ in range(7):
+                before = mem
+                _, mem = torch.func.vmap(lif, in_dims=(1, 0))(current(8, 4), mem)
+                steps.append((before, mem))
+            rec.batch(4)
+            batches.append(steps)
+    assert recount.updates(rec.directory) == {"0": total(batches)}
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+def test_a_potential_that_is_a_single_number(tmp_path: Path, samples: int) -> None:
+    class Mean(snn.Leaky):
+        def forward(self, x: Tensor) -> Tensor:
+            self.mem = x.mean()
+            return x
+
+    net = nn.Sequential(Mean(beta=0.9, init_hidden=True), neuron("Leaky"))
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net(current(samples))
+        with pytest.warns(RecorderWarning) as told:
+            rec.batch(samples)
+    texts = " ".join(str(each.message) for each in told)
+    assert ("'0' (Mean) is left out" in texts) == (samples > 1)
+    assert dense_updates(rec.directory) == {"1": samples * 8, **({"0": 1} if samples == 1 else {})}
+
+
+class Several(snn.Leaky):
+    """Keeps what is no tensor under the name of the potential."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mem = [x, x]
+        return x
+
+
+def test_a_potential_that_is_no_tensor_is_told_and_does_no_harm(tmp_path: Path) -> None:
+    net = Stepwise(nn.Linear(8, 6), neuron("Leaky"), nn.Identity())
+    net.layers[2] = Several(beta=0.9, init_hidden=True)
+    net.reset = lambda: net.layers[1].reset_mem()
+    del net.layers[2]._buffers["mem"]
+    with pytest.warns(RecorderWarning, match="'layers.2'.*keeps no membrane potential"):
+        run = record_three(net, tmp_path / "run")
+    assert dense_updates(run) == {"layers.1": 3 * 7 * 4 * 6}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        recorder = neurotop.Recorder(tmp_path / "neurobench")
+        bench = Benchmark(SNNTorchModel(net), loader(), [], [], [[], [recorder]])
+        with torch.no_grad():
+            bench.run(quiet=True)
+    assert any("'layers.2'" in text for text in recount.manifest(recorder.directory)["warnings"])
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_one_layer_for_potentials_of_several_shapes(
     tmp_path: Path, form: str, neurotop_command: str
@@ -608,6 +665,25 @@ def test_a_wrapper_that_hides_the_reset_is_told(tmp_path: Path) -> None:
     net = nn.DataParallel(Stepwise(nn.Linear(8, 6), neuron("Leaky")))
     with pytest.warns(RecorderWarning, match=r"DataParallel around it has none.*\(net.module\)"):
         benchmark(net, neurotop.Recorder(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_error_of_the_recorder_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise ZeroDivisionError("a fault of the recorder")
+
+    monkeypatch.setattr("neurotop.benchmark.neurobench_layers", fails)
+    recorder = neurotop.Recorder(tmp_path / "run", strict=strict)
+    if strict:
+        with pytest.raises(RecorderError, match="ZeroDivisionError: a fault of the recorder"):
+            benchmark(dense(), recorder)
+        return
+    with pytest.warns(RecorderWarning, match="ZeroDivisionError.*The recording stops here"):
+        outcome = benchmark(dense(), recorder)
+    assert outcome.results["NeuronOperations"]["Effective Neuron Ops"] > 0
+    assert recount.manifest(outcome.run)["stopped"] is True
 
 
 def test_a_benchmark_goes_on_in_copies(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import torch
 
     from .layers import AnyLayer
+    from .messages import Trap
     from .prices import Meter
 
 
@@ -48,6 +49,8 @@ def neurobench_layers(model: Any, stale: dict[int, tuple[int, int, int]]) -> lis
         By a hook's identity, how many inputs, potentials before and after it held when the run
         began: those of a run that was interrupted.
     """
+    import torch
+
     net = model.__net__()
     names = qualified_names(net)
     seen: dict[int, int] = {}
@@ -62,6 +65,8 @@ def neurobench_layers(model: Any, stale: dict[int, tuple[int, int, int]]) -> lis
         calls, before, after = stale.get(id(hook), (0, 0, 0))
         pre = _whole_pre(hook.pre_fire_mem_potential[before:])
         post = hook.post_fire_mem_potential[after:]
+        if not all(isinstance(potential, torch.Tensor) for potential in (*pre, *post)):
+            pre, post = [], []  # a subclass keeps something else under that name
         if len(pre) == len(post) - 1:  # the layer had no potential before its first call
             pre.insert(0, post[0].new_zeros(0))
         called = len(hook.activation_inputs) > calls
@@ -194,26 +199,38 @@ class _BenchmarkRun:
 
     def batch(self, model: Any, samples: int) -> None:
         """Record the batch that NeuroBench's hooks hold."""
-        net, hooks = model.__net__(), model.activation_hooks
         try:
-            layers = self._layers(model)
-            self._stale = {}
-            for watch in self._watches:
-                watch.close()
-            traps = [
-                *network_traps(net, hooks),
-                *watch_traps(self._watches),
-                *forgets_traps((watch.name, watch.module) for watch in self._watches),
-            ]
-            if not self.run.has_begun:
-                seen = [watch.module for watch in self._watches]
-                traps += unregistered_traps(net, self._watches)
-                traps += stranger_traps(net, seen, samples)
-            self.run.batch(layers, samples, traps)
+            self._batch(model, samples)
         except RecorderError as error:
             if not self._wrapped:
                 raise
             self._error = error  # NeuroBench would swallow it here; _after_metrics raises it
+
+    def _batch(self, model: Any, samples: int) -> None:
+        if self.run.stopped:
+            return
+        layers: list[AnyLayer] = []
+        traps: list[Trap] = []
+        with self.run.guarded("cannot record"):  # NeuroBench would swallow any error
+            layers = self._layers(model)
+            self._stale = {}
+            traps = self._traps(model, samples)
+        self.run.batch(layers, samples, traps)
+
+    def _traps(self, model: Any, samples: int) -> list[Trap]:
+        """What there is to say about the network and this batch, which is over."""
+        net = model.__net__()
+        for watch in self._watches:
+            watch.close()
+        traps = [
+            *network_traps(net, model.activation_hooks),
+            *watch_traps(self._watches),
+            *forgets_traps((watch.name, watch.module) for watch in self._watches),
+        ]
+        if not self.run.has_begun:
+            traps += unregistered_traps(net, self._watches)
+            traps += stranger_traps(net, [watch.module for watch in self._watches], samples)
+        return traps
 
     def _layers(self, model: Any) -> list[AnyLayer]:
         """The layers, with what was seen of them beside NeuroBench's hooks."""

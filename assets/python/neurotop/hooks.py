@@ -15,6 +15,7 @@ from .network import (
     forgets_state,
     is_parallel,
     is_spiking,
+    kept_potential,
     passed_potential,
 )
 from .steps import Steps, is_backward
@@ -76,7 +77,7 @@ class _MembraneHook(_LayerHook):
         is_first = not any(self._inside)
         # The outer call may take the potential under another name than `mem`.
         if not self._inside or not is_first or (passed is not None and not self._takes_potential):
-            kept = getattr(self._module, "mem", None)
+            kept = kept_potential(self._module)
             self.steps.begin(None if self._forgets_state else kept if passed is None else passed)
         self._takes_potential = is_named or (bool(self._inside) and self._takes_potential)
         self._inside.append(0)
@@ -84,7 +85,7 @@ class _MembraneHook(_LayerHook):
     def leave(self, output: Any) -> None:
         """The call is over."""
         inside = self._inside.pop() if self._inside else 0
-        after = getattr(self._module, "mem", None)
+        after = kept_potential(self._module)
         if output is None:
             return
         if self._inside:

@@ -142,9 +142,12 @@ class Layer:
 
     def passed_shapes(self) -> list[torch.Size]:
         """The shapes of one sample, where the network passes potentials of several to the layer."""
+        import torch
+
         if self.adapter is not None or getattr(self.module, "init_hidden", True):
             return []
-        if len({post.shape[:1] for post in self.post}) != 1 or len(self.pre) != len(self.post):
+        lengths = {post.shape[:1] for post in self.post}
+        if len(lengths) != 1 or torch.Size() in lengths or len(self.pre) != len(self.post):
             return []
         return [*dict.fromkeys(post.shape[1:] for post in self.post)]
 
@@ -183,6 +186,8 @@ class Layer:
         if not self.post:
             return "it keeps no membrane potential ('mem')" if self.called else None
         shape = self.post[0].shape
+        if not shape:
+            return "its potential is a single number, without an axis of samples"
         others = [tuple(post.shape) for post in self.post if post.shape != shape]
         if others:
             return f"it was called with shapes {tuple(shape)} and {others[0]} in one batch"

@@ -44,6 +44,14 @@ def passed_potential(
     return passed, is_named
 
 
+def kept_potential(module: torch.nn.Module) -> torch.Tensor | None:
+    """The membrane potential that a layer of snnTorch keeps; None where a subclass has another."""
+    import torch
+
+    kept = getattr(module, "mem", None)
+    return kept if isinstance(kept, torch.Tensor) else None
+
+
 def forgets_state(module: torch.nn.Module) -> bool:
     """Whether snnTorch sets the layer's state to zero at each step.
 
@@ -104,7 +112,7 @@ def qualified_names(net: torch.nn.Module) -> dict[int, list[str]]:
     names: dict[int, list[str]] = {}
     registered = net.named_modules(remove_duplicate=False)
     for name, module in itertools.chain(registered, unregistered(net)):
-        own = name.replace("_orig_mod.", "")
+        own = ".".join(part for part in name.split(".") if part != "_orig_mod")
         names.setdefault(id(module), []).append(name_in_file(own or type(module).__name__))
     return names
 

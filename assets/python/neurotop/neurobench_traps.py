@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from .compiled import Hook
 from .forwards import classes_with_forward, watch_forward
-from .network import adapter_for, modules, passed_potential, qualified_names
+from .network import (
+    adapter_for,
+    kept_potential,
+    modules,
+    passed_potential,
+    qualified_names,
+)
 from .steps import Versions, equals, is_same
 from .traps import framework_trap
 
@@ -77,7 +83,7 @@ class StateWatch:
         self._inside.clear()  # of a call that raised
         self.enter(None, False)
         self.was_called = True
-        passed, kept = self._passed(inputs, named), getattr(module, "mem", None)
+        passed, kept = self._passed(inputs, named), kept_potential(module)
         if self._last is None or kept is None:
             return
         if passed is not None and not is_same(passed, kept) and not equals(passed, kept):
@@ -85,7 +91,7 @@ class StateWatch:
 
     def _leave(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
         self.leave(output)
-        self._last = getattr(module, "mem", None)
+        self._last = kept_potential(module)
         if self._last is not None and not self.changes_in_place:
             self._versions.add(self._last)
 

@@ -67,7 +67,7 @@ class Run:
 
     def begin(self) -> None:
         """Claim the directory."""
-        with self._guarded("cannot begin"):
+        with self.guarded("cannot begin"):
             rank, world_size = rank_and_world(self.options)
             self.directory = claimed_directory(self.options, rank, world_size)
         if self.path != self.options.directory:
@@ -103,7 +103,7 @@ class Run:
             return
         number = self._batches * self.directory.world_size + self.directory.rank
         doing = f"cannot write {self.directory.batch_name(number)}"
-        with self._guarded(doing):
+        with self.guarded(doing):
             layers = self._recordable(layers)
             if not layers:
                 self.say()
@@ -162,7 +162,7 @@ class Run:
         failure = self._writer.failure()
         if failure is not None:
             doing, error = failure
-            with self._guarded(doing):
+            with self.guarded(doing):
                 raise error
 
     def _drain(self) -> None:
@@ -244,7 +244,7 @@ class Run:
             The recording is strict.
         """
         if not self.stopped and self.directory is not None:
-            with self._guarded("cannot record"):
+            with self.guarded("cannot record"):
                 raise RecorderError(reason)
 
     def say(self) -> None:
@@ -261,7 +261,7 @@ class Run:
         if self._unsaid and self._batches and not self.stopped:
             self._drain()
         if self._unsaid and self._manifest is not None and not self.stopped:
-            with self._guarded("cannot write manifest.json"):
+            with self.guarded("cannot write manifest.json"):
                 self._write_manifest(self._manifest_content())
         self.say()
 
@@ -275,7 +275,7 @@ class Run:
         self._drain()
         if self.stopped:
             return
-        with self._guarded("cannot write end.json"):
+        with self.guarded("cannot write end.json"):
             if not self._batches:
                 text = "the run has no batch: nothing was recorded"
                 self.warn([(("no-batch", ""), text)])
@@ -307,7 +307,7 @@ class Run:
         self.directory.write_json("end.json", {**part, "ranks": [{"rank": 0, **part}]})
 
     @contextmanager
-    def _guarded(self, doing: str) -> Iterator[None]:
+    def guarded(self, doing: str) -> Iterator[None]:
         """Turn any error into one warning, and stop the recording."""
         try:
             yield

@@ -73,6 +73,7 @@ class Steps:
         if before is None or isinstance(before, (int, float)):
             self._before = before
             return
+        before = unwrapped(before)
         if last is not None and post:
             same = is_same(before, last)
             if same and not self._copies and version_of(before) != self._version:
@@ -93,7 +94,7 @@ class Steps:
         # Both ends are stored here, so that a forward that raised leaves no half step behind.
         if self._is_repeated:
             return
-        layer, before = self.layer, self._before
+        layer, before, after = self.layer, self._before, unwrapped(after)
         layer.called = True
         copy = self._copies or after.is_inference()
         last = self._last if layer.post and not self._changes_in_place else None
@@ -119,7 +120,7 @@ class Steps:
 
     def amend(self, after: torch.Tensor) -> None:
         """Replace the potential that the step ended with: something came after it in the call."""
-        post = self.layer.post
+        post, after = self.layer.post, unwrapped(after)
         is_same = after is self._last and version_of(after) == self._version
         if self._is_repeated or not post or is_same:
             return
@@ -185,6 +186,18 @@ class Steps:
                 "so that the potential before the change is lost. Later batches are recorded: "
                 "potentials are copied from here on"
             )
+
+
+def unwrapped(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor within those of torch.func, with the axis that vmap hides in front."""
+    import torch
+
+    functorch: Any = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        axis = functorch.maybe_get_bdim(tensor)
+        tensor = functorch.get_unwrapped(tensor)
+        tensor = tensor.movedim(axis, 0) if axis > 0 else tensor
+    return tensor
 
 
 def version_of(tensor: torch.Tensor) -> int | None:

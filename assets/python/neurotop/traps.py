@@ -188,7 +188,8 @@ def axes_traps(
 
     `batches` has the samples and the potentials of each batch so far, and gets those of this one.
     """
-    shapes = [(len(layer.post), layer.post[0].shape[0]) for layer in layers if layer.post]
+    with_axis = [layer for layer in layers if layer.post and layer.post[0].shape]
+    shapes = [(len(layer.post), layer.post[0].shape[0]) for layer in with_axis]
     lengths = {batch for _, batch in shapes}
     if shapes and all(samples == steps != batch for steps, batch in shapes):
         steps, batch = shapes[0]
