@@ -6,6 +6,7 @@
 use anyhow::{Context, Result};
 use neurotop::count::{BatchCount, LayerCount};
 use neurotop::dashboard::{Action, Motion, UiState, View, ViewModel, draw};
+use neurotop::figures::checks::Checks;
 use neurotop::run::{Addition, Run, Runs, Settings};
 use neurotop::snapshot::{LayerShape, Manifest};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -71,7 +72,7 @@ impl Scenery {
         for (number, run) in owned.iter().enumerate() {
             runs.set(number, &directory(number), run.clone());
         }
-        let model = ViewModel::new(&runs, None, SystemTime::now());
+        let model = ViewModel::new(&runs, Checks::default(), SystemTime::now());
         let terminal = Terminal::new(TestBackend::new(200, 50)).expect("a terminal");
         let mut scenery = Self { owned, runs, model, state: UiState::default(), terminal, shapes, next: 0 };
         for _ in 0..BATCHES {

@@ -4,7 +4,7 @@
 use super::theme::Theme;
 use super::view_model::{RunRow, ViewModel};
 use crate::figures::{
-    Change, ClassFigures, ComparedRow, Direction, Figure, LayerFigures, Number, RankFigures, RowSums,
+    Basis, Change, ClassFigures, ComparedRow, Direction, Figure, LayerFigures, Number, RankFigures, RowSums,
     TotalFigures,
 };
 use crate::run::interval::Uncertainty;
@@ -19,7 +19,13 @@ pub(super) trait FigureRow: 'static {
     /// How far a figure may still move: its digits say no more than that.
     fn half_width(&self, figure: &Figure) -> Option<f64> {
         let (sums, uncertainty) = self.figures();
-        figure.half_width(sums, uncertainty)
+        match figure.basis {
+            // Updates of one price move as their operations do, and those of several about as far.
+            Basis::Updates if figure.per_sample => {
+                Some(uncertainty?.relative? * figure.number(sums)?.as_f64()).filter(|&width| width > 0.0)
+            }
+            _ => figure.half_width(sums, uncertainty),
+        }
     }
 
     /// The same row of the baseline, if there is one; `None` where nothing is compared.

@@ -21,9 +21,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a message is shown at least, and for each of its characters.
-const MESSAGE_FOR: Duration = Duration::from_secs(5);
+/// How long a message is shown for each of its characters, at least, and at the most.
 const CHARACTER_FOR: Duration = Duration::from_millis(60);
+const LEAST: Duration = Duration::from_secs(5);
+const MOST: Duration = Duration::from_secs(20);
 
 /// Layers in a page, where one of them fills the screen.
 const LAYER_PAGE: i32 = 10;
@@ -600,7 +601,7 @@ impl UiState {
     /// The message that is shown now.
     pub fn message(&self, now: Instant) -> Option<&str> {
         let (message, since) = self.message.as_ref()?;
-        let shown_for = MESSAGE_FOR.max(CHARACTER_FOR * message.chars().count() as u32);
+        let shown_for = (CHARACTER_FOR * message.chars().count() as u32).clamp(LEAST, MOST);
         (now.duration_since(*since) < shown_for).then_some(message)
     }
 

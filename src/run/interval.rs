@@ -8,6 +8,7 @@
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 /// The confidence of the interval.
@@ -120,10 +121,21 @@ impl Residuals {
     }
 }
 
+thread_local! {
+    /// The quantile that was asked for last: it takes long, and each of many layers has as many units.
+    static NEWEST: Cell<(f64, Option<f64>)> = const { Cell::new((f64::NAN, None)) };
+}
+
 /// The two-sided quantile of Student's t.
 fn quantile(degrees_of_freedom: f64) -> Option<f64> {
-    let distribution = StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?;
-    Some(distribution.inverse_cdf(0.5 + CONFIDENCE / 2.0))
+    let (freedom, known) = NEWEST.get();
+    if freedom == degrees_of_freedom {
+        return known;
+    }
+    let distribution = StudentsT::new(0.0, 1.0, degrees_of_freedom).ok();
+    let quantile = distribution.map(|distribution| distribution.inverse_cdf(0.5 + CONFIDENCE / 2.0));
+    NEWEST.set((degrees_of_freedom, quantile));
+    quantile
 }
 
 /// Half the width of the interval after each of these units, as [`of_ratio`] has it for those up to it; `None` for fewer

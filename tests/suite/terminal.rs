@@ -747,7 +747,8 @@ fn keys_are_those_of_the_configuration() {
     assert!(screen.contains(" F3 Charts ") && screen.contains(" x quit "), "{screen}");
     assert!(!screen.contains("pause"), "{screen}");
     terminal.press("?");
-    let screen = terminal.until_shown("leave, print the summary");
+    // What is drawn last.
+    let screen = terminal.until_shown(" scroll ");
     for (what, keys) in [
         ("leave, print the summary", "│ x Ctrl-C "),
         ("charts over the batches", "│ F3 q "),

@@ -68,23 +68,16 @@ pub fn draw(frame: &mut Frame<'_>, model: &ViewModel, state: &mut UiState, now: 
     theme.appearance.symbols.apply(frame.buffer_mut());
 }
 
-/// The frame around a widget; its title is in the first line of the area either way.
-fn block<'a>(title: impl Into<Line<'a>>, theme: &Theme) -> Block<'a> {
-    Block::bordered().border_type(BorderType::Rounded).border_style(theme.dim).title(title.into())
-}
-
 /// Draws the frame of a widget with its title at the left and a note at the right; returns what is inside. Without
 /// frames, that is all but a column for the scroll bar.
 fn panel(frame: &mut Frame<'_>, area: Rect, name: impl Into<String>, note: Line<'_>, theme: &Theme) -> Rect {
     if !theme.framed {
         return Rect { width: area.width.saturating_sub(1), ..area };
     }
-    let block = block(title(name, theme), theme).title(note.right_aligned());
+    let title = Line::styled(format!(" {} ", name.into()), theme.accent);
+    let block = Block::bordered().border_type(BorderType::Rounded).border_style(theme.dim).title(title);
+    let block = block.title(note.right_aligned());
     let inner = block.inner(area);
     frame.render_widget(block, area);
     inner
-}
-
-fn title<'a>(text: impl Into<String>, theme: &Theme) -> Line<'a> {
-    Line::styled(format!(" {} ", text.into()), theme.accent)
 }

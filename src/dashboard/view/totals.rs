@@ -199,9 +199,11 @@ fn choices(figure: &Figure, model: &ViewModel) -> Vec<String> {
         return vec![percent_within(value, half_width)];
     }
     let is_effective = figure == Figure::EFFECTIVE_PER_SAMPLE;
-    let whole = half_width.filter(|_| is_effective).map(|half_width| plus_minus(value, half_width));
-    let shorter = [decimal_within(value, 2, half_width), compact_within(value, half_width)];
-    whole.into_iter().chain(shorter).collect()
+    let short = compact_within(value, half_width);
+    let moving = half_width
+        .filter(|_| is_effective)
+        .map(|moves| [plus_minus(value, moves), format!("{short} ± {}", compact_within(moves, half_width))]);
+    moving.into_iter().flatten().chain([decimal_within(value, 2, half_width), short]).collect()
 }
 
 /// Columns of the same width or, where a label would be cut, as wide as the labels need.
