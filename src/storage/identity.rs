@@ -26,7 +26,8 @@ impl Identity {
     /// For a file, a directory or a link by its metadata.
     pub(crate) fn from_stat(stat: &FileStat) -> Self {
         let FileStat { inode, size, modified, changed, .. } = *stat;
-        Self { inode, size, modified, changed, files: 0 }
+        // An earlier time is of a clock that is wrong, and the saved progress has room for none.
+        Self { inode, size, modified: modified.max(SystemTime::UNIX_EPOCH), changed, files: 0 }
     }
 
     /// For a directory together with its files, given by name.

@@ -655,6 +655,25 @@ fn two_outputs_of_one_name_are_refused() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// The clock of whoever wrote it was wrong, or a copy has lost its times.
+#[test]
+fn a_batch_of_before_1970_is_kept_and_pruned_like_any_other() {
+    let user = User::new();
+    let run = user.path("run");
+    manifest(&run, Some("x"), json!({"expected_batches": 2}));
+    add_batch(&run, 0);
+    let batch = fs::File::options().write(true).open(run.join("batch-000000.npz")).expect("a batch");
+    let before_1970 = std::time::SystemTime::UNIX_EPOCH - Duration::from_secs(1_000_000);
+    batch.set_modified(before_1970).expect("set");
+    let mut watcher = user.watch("run", &["--prune"]);
+    until("it is deleted", || support::batches(&run).is_empty());
+    watcher.kill();
+    add_batch(&run, 1);
+    let (code, export, said) = user.watch_to_its_end("run", &[]);
+    assert_eq!((code, &export["run"]["batches"]), (0, &json!(2)), "{said}");
+    assert!(said.contains("resumed"), "{said}");
+}
+
 /// What the file in the run's directory says.
 fn acknowledged(run: &Path) -> Value {
     let text = fs::read_to_string(run.join(".neurotop-counted.json")).unwrap_or_default();
