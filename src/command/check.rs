@@ -1,14 +1,17 @@
-//! What figures are checked against: the baseline, and the conditions of `--fail-if`.
+//! What is checked before anything is counted, and what figures are checked against: the baseline, and the conditions of
+//! `--fail-if`.
 
 use super::count::RunSource;
 use crate::figures::checks::Checks;
 use crate::figures::condition::Condition;
 use crate::options::OptionValues;
 use crate::options::cli::Cli;
+use crate::run::StatePlace;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use crossbeam_channel::Receiver;
+use std::path::Path;
 
 /// Opens the baseline before anything is counted, so that an error shows at once and not at the end of the run.
 ///
@@ -33,6 +36,14 @@ fn without_baseline(condition: &Condition) -> clap::Error {
 /// An error of the command line: options that do not go together.
 pub(super) fn conflict(why: &str) -> clap::Error {
     clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n"))
+}
+
+/// Begins a command that reads these: refuses outputs that would overwrite something, notes what is read for the exports
+/// that say it, and starts the log.
+pub(super) fn begin(options: &OptionValues, place: &StatePlace, sources: &[&Path]) -> anyhow::Result<()> {
+    options.check_outputs(place, sources).map_err(|why| conflict(&why))?;
+    options.note_inputs(sources.iter().copied());
+    options.begin()
 }
 
 /// Counts the baseline, unless it is an exported summary.

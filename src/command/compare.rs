@@ -1,5 +1,6 @@
 //! `neurotop compare BASE NEW…`: counts each run once, or reads its summary, and prints how the figures differ.
 
+use super::check::begin;
 use super::count::RunSource;
 use super::finish;
 use super::signals::leave_signals;
@@ -8,13 +9,14 @@ use crate::figures::condition::Condition;
 use crate::figures::{ComparedRun, Comparison, Export, Failure, Report};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
+use crate::run::StatePlace;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(super) fn compare(base: &Path, new: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
     let options = &OptionValues::load(given, Purpose::Once)?;
-    options.note_inputs(std::iter::once(base).chain(new.iter().map(PathBuf::as_path)));
-    options.begin()?;
+    let sources: Vec<&Path> = std::iter::once(base).chain(new.iter().map(PathBuf::as_path)).collect();
+    begin(options, &StatePlace::Nowhere, &sources)?;
     options.export.iter().try_for_each(Export::check)?;
     let base = RunSource::open(base, options)?;
     let others = new.iter().map(|path| RunSource::open(path, options));

@@ -9,6 +9,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The most commands that run at a time. More are started only if they hang.
@@ -16,6 +18,10 @@ const MOST: usize = 32;
 
 /// The most bytes of a command's errors that are read, the last ones.
 const LAST: i64 = 4096;
+
+/// A file of errors that is larger than this is emptied, and how often that is looked at.
+const MOST_KEPT: u64 = 1 << 20;
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,15 +159,27 @@ fn run(hook: Hook) -> HookOutcome {
     HookOutcome { option: hook.option, failure }
 }
 
-/// Its errors go into a file and not a pipe, which something that it starts could hold open.
+/// Its errors go into a file and not a pipe, which something that it starts could hold open. The file is emptied whenever
+/// it has grown, so that a command that prints for ever does not fill the disk while neurotop runs.
 fn run_to_its_end(hook: &Hook) -> Result<(), String> {
     let in_words = |error: std::io::Error| error.to_string();
-    let mut errors = tempfile::tempfile().map_err(in_words)?;
+    // Appended to, so that whatever the command writes next comes to the beginning of an emptied file.
+    let errors = tempfile::Builder::new().append(true).tempfile().map_err(in_words)?;
+    let mut errors = errors.into_file();
     let mut command = shell(&hook.command, hook.files.as_ref().map(TempDir::path));
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(errors.try_clone().map_err(in_words)?);
     command.envs(hook.environment.iter().map(|(name, value)| (name, value)));
-    let status = command.status().map_err(in_words)?;
+    let mut child = command.spawn().map_err(in_words)?;
+    let status = loop {
+        match child.try_wait().map_err(in_words)? {
+            Some(status) => break status,
+            None => sleep(LOOK),
+        }
+        if errors.metadata().is_ok_and(|file| file.len() > MOST_KEPT) {
+            let _ = errors.set_len(0);
+        }
+    };
     if status.success() {
         return Ok(());
     }
@@ -215,6 +233,16 @@ mod tests {
         hooks.start(hook(HookOption::OnFinish, "exit 1", Vec::new()));
         assert_eq!(hooks.finish(&Leaving::new(&signals)).len(), 1);
         assert!(hooks.has_failed());
+    }
+
+    /// It would fill the disk otherwise, with a file that nobody sees.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_command_that_prints_for_ever_fills_no_disk() {
+        let command = "last=0; for round in $(seq 500); do head -c 500000 /dev/zero >&2; \
+            size=$(stat -L -c %s /proc/self/fd/2); test $size -lt $last && exit 7; last=$size; done; exit 8";
+        let why = run_to_its_end(&hook(HookOption::OnFinish, command, Vec::new())).expect_err("it fails");
+        assert!(why.contains('7'), "it was never emptied");
     }
 
     /// The thread that waits for a command ends with neurotop, and the command may not.

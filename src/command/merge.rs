@@ -1,12 +1,12 @@
 //! `neurotop merge PART…`: merges the parts of a run, one for each shard, and prints the figures as of one pass.
 
-use super::check::{checks, open_baseline};
+use super::check::{begin, checks, open_baseline};
 use super::signals::leave_signals;
 use super::{finish, output};
 use crate::figures::{Export, Summary};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
-use crate::run::{Merge, RunPart};
+use crate::run::{Merge, RunPart, StatePlace};
 use crate::text::shown;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use std::time::SystemTime;
 pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
     let mut options = OptionValues::load(given, Purpose::Once)?;
     options.export.iter().try_for_each(Export::check)?;
-    options.note_inputs(parts.iter().map(PathBuf::as_path));
+    begin(&options, &StatePlace::Nowhere, &parts.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let mut merge = Merge::default();
     for path in parts {
         merge.add(path, RunPart::read(path)?)?;

@@ -1,7 +1,7 @@
 //! `neurotop summary DIR`: counts a run once, or each run in a directory, and prints the figures, or with `--shard` the part
 //! for `merge`.
 
-use super::check::{checks, conflict, open_baseline};
+use super::check::{begin, checks, conflict, open_baseline};
 use super::count::{CountedRun, count};
 use super::session::check;
 use super::signals::leave_signals;
@@ -35,9 +35,7 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
     if let Some(Target::Address(address)) = options.openmetrics {
         return Err(without_time_to_serve(address).into());
     }
-    options.check_outputs(&StatePlace::Nowhere).map_err(|why| conflict(&why))?;
-    options.note_inputs([directory]);
-    options.begin()?;
+    begin(&options, &StatePlace::Nowhere, &[directory])?;
     if !is_run(directory) {
         let mut runs = runs_inside(directory);
         if !runs.is_empty() {
@@ -111,8 +109,7 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
     if options.baseline.is_some() || !options.fail_if.is_empty() {
         return Err(whole_run_only("--baseline and --fail-if are about a whole run").into());
     }
-    options.note_inputs([directory]);
-    options.begin()?;
+    begin(options, &StatePlace::Nowhere, &[directory])?;
     check(directory, options, Mode::Once)?;
     let CountedRun { run, summary, .. } =
         count(directory, options, shard, Publisher::none(), &leave_signals()?)?;

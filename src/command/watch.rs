@@ -1,7 +1,7 @@
 //! `neurotop watch DIR`: shows the dashboard, and prints and exports the figures on leaving.
 
 use super::caller::Caller;
-use super::check::{checks, conflict, open_baseline};
+use super::check::{begin, checks, conflict, open_baseline};
 use super::display::{Display, DisplayChannels, fault};
 use super::export::{export_again, reopen_all};
 use super::exporter::{Exporter, Outcome};
@@ -59,9 +59,7 @@ fn watch_directory(directory: &Path, options: &OptionValues) -> anyhow::Result<E
     }
     let (poll, priority, place) = (options.poll, options.priority, &options.state.value);
     let how = WatchOptions { poll, keeping, priority, ..unkept(options, Mode::Live) };
-    options.check_outputs(place).map_err(|why| conflict(&why))?;
-    options.note_inputs([directory]);
-    options.begin()?;
+    begin(options, place, &[directory])?;
     check(directory, options, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
     let baseline = open_baseline(options)?;

@@ -4,9 +4,11 @@ use crate::platform::streams::{self, Stream};
 use crate::platform::{
     allow_all_to_read, is_character_device, is_read_by_nobody, is_writable, make_like, open_at_once, persist,
 };
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
@@ -16,6 +18,9 @@ const MAX_LINKS: usize = 40;
 
 /// How long the reader of a pipe may take to open it, and then to go on reading.
 const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long after a signal to leave a file may take to be on disk. Less than the exports have then.
+const SYNC_WITHIN: Duration = Duration::from_millis(3600);
 
 /// The time between two tries.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -81,10 +86,15 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
 /// # Errors
 /// If it cannot.
 pub fn check(path: &Path) -> io::Result<()> {
+    if path.as_os_str().to_string_lossy().ends_with(is_separator) {
+        return Err(ErrorKind::IsADirectory.into());
+    }
     match Destination::from_path(path)? {
-        Destination::File(file) => match temporary_beside(&file) {
-            Err(error) if File::options().write(true).open(&file).is_err() => Err(error),
-            Ok(_) | Err(_) => Ok(()),
+        Destination::File(file) => match (file.symlink_metadata(), temporary_beside(&file)) {
+            // Such as that the name is too long.
+            (Err(error), Ok(_)) if error.kind() != ErrorKind::NotFound => Err(error),
+            (_, Err(error)) if File::options().write(true).open(&file).is_err() => Err(error),
+            _ => Ok(()),
         },
         Destination::Stream(_) => Ok(()),
         Destination::Device(device) => is_writable(&device),
@@ -109,8 +119,32 @@ fn rename_over(file: &Path, old: Option<&Metadata>, text: &str) -> io::Result<()
         make_like(old, temporary.as_file())?;
     }
     temporary.write_all(text.as_bytes())?;
-    temporary.as_file().sync_all()?;
+    let copy = Arc::new(temporary.as_file().try_clone()?);
+    unless_late(streams::asked, move || copy.sync_all())?;
     persist(temporary, file)
+}
+
+/// Waits for the file to be on disk, but not for ever after a signal to leave: a busy disk may take longer than there is
+/// time, and a file in its place that the system has yet to write is better than none.
+fn unless_late(
+    asked: impl Fn() -> Option<Instant>,
+    sync: impl Fn() -> io::Result<()> + Clone + Send + 'static,
+) -> io::Result<()> {
+    let (sender, synced) = bounded(1);
+    let here = sync.clone();
+    if std::thread::Builder::new().name("sync".into()).spawn(move || sender.send(sync())).is_err() {
+        return here();
+    }
+    loop {
+        match synced.recv_timeout(PAUSE) {
+            Ok(outcome) => return outcome,
+            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("it was not synced")),
+            Err(RecvTimeoutError::Timeout) if asked().is_some_and(|asked| asked.elapsed() > SYNC_WITHIN) => {
+                return Ok(());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
 }
 
 fn temporary_beside(file: &Path) -> io::Result<NamedTempFile> {
@@ -236,6 +270,18 @@ mod tests {
             fs::remove_file(&path).expect("removed");
         }
         assert_eq!(fs::read_dir(directory.path()).expect("listed").count(), 0);
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_not_waited_for_after_a_signal() {
+        let (hangs, until) = bounded::<()>(0);
+        let long_ago = || Instant::now().checked_sub(2 * SYNC_WITHIN);
+        let hang = move || until.recv().map_err(io::Error::other);
+        unless_late(long_ago, hang).expect("it goes on");
+        drop(hangs);
+        let full = || Err(ErrorKind::StorageFull.into());
+        let error = unless_late(|| None, full).expect_err("the disk is full");
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
     }
 
     #[test]

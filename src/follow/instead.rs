@@ -53,7 +53,8 @@ fn listed(mut names: Vec<OsString>, one: &str, many: &str) -> Option<String> {
 fn similar(directory: &Path) -> Option<String> {
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !parent.is_dir() {
-        return Some(format!("{} does not exist either", shown(parent)));
+        let why = if parent.exists() { "is no directory" } else { "does not exist either" };
+        return Some(format!("{} {why}", shown(parent)));
     }
     let name = directory.file_name()?.to_string_lossy();
     let entries = parent.read_dir().ok()?.take(MOST_LOOKED_AT).filter_map(Result::ok);

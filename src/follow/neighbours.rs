@@ -156,14 +156,15 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
         }
     }
     let ranks = || found.iter().filter(|found| found.meaning == EntryName::MisnamedRank);
-    // A `rank_0` may hold anything, such as logs; a `rank-…` is meant to be a rank.
-    for rank in ranks().filter(|rank| rank.name.starts_with("rank-")) {
-        groups.entry(NeighbourKind::MisnamedRank).or_default().add(&rank.name, false);
-    }
-    let others = ranks().filter(|rank| !rank.name.starts_with("rank-") && rank.shape == Shape::Directory);
-    let names = if is_url(directory) { Vec::new() } else { others.map(|rank| rank.name.clone()).collect() };
-    for name in those_that(names, |name| nearly_holds_batches(&directory.join(name))) {
-        groups.entry(NeighbourKind::MisnamedRank).or_default().add(&name, true);
+    let names = ranks().filter(|rank| rank.shape == Shape::Directory && !is_url(directory));
+    let names = names.map(|rank| rank.name.clone()).collect();
+    let with_batches = those_that(names, |name| nearly_holds_batches(&directory.join(name)));
+    for rank in ranks() {
+        let has_batches = with_batches.contains(&rank.name);
+        // A `rank_0` may hold anything, such as logs; a `rank-…` is meant to be a rank.
+        if has_batches || rank.name.starts_with("rank-") {
+            groups.entry(NeighbourKind::MisnamedRank).or_default().add(&rank.name, has_batches);
+        }
     }
     let has_batches = found.iter().any(|found| found.meaning.batch().is_some());
     if !is_url(directory) && (has_batches || found.iter().any(|found| found.meaning.is_document())) {

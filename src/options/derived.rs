@@ -7,11 +7,13 @@ use super::resolve::Origin;
 use super::table::OptionValues;
 use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Symbols};
 use crate::figures::{Export, FigureInputs, Format, note_inputs};
+use crate::follow::is_run;
 use crate::publish::Target;
 use crate::run::log;
 use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::state::lock_beside;
 use crate::run::{Keeping, StatePlace};
+use crate::snapshot::classify;
 use crate::storage::{Links, canonical, is_url};
 use crate::text::shown;
 use std::collections::HashMap;
@@ -120,11 +122,11 @@ impl OptionValues {
         self.export.iter().map(Export::format).chain([self.format]).any(Format::has_potentials)
     }
 
-    /// Refuses two outputs with the same path: one would overwrite the other.
+    /// Refuses outputs that would overwrite one another, a part of a run, or one of the files that are read.
     ///
     /// # Errors
     /// Where there are such, in words for the user.
-    pub fn check_outputs(&self, state: &StatePlace) -> Result<(), String> {
+    pub fn check_outputs(&self, state: &StatePlace, sources: &[&Path]) -> Result<(), String> {
         let mut outputs: Vec<(&str, &Path)> =
             self.export.iter().map(|export| ("--export", export.path())).collect();
         // One that is given twice is written twice.
@@ -140,9 +142,20 @@ impl OptionValues {
             lock = lock_beside(file);
             outputs.extend([("--state", file.as_path()), ("--state", lock.as_path())]);
         }
+        let sources: Vec<PathBuf> = sources.iter().map(|path| canonical(path)).collect();
         let mut seen: HashMap<PathBuf, &str> = HashMap::new();
         for (option, path) in outputs.into_iter().filter(|(_, path)| !is_device(path)) {
-            match seen.insert(canonical(path), option) {
+            let place = canonical(path);
+            if sources.contains(&place) && !place.is_dir() {
+                return Err(format!("{option} {}: it is read, too; write to another file", shown(path)));
+            }
+            if sources.iter().any(|run| is_part(run, &place)) || is_part_of_a_run(&place) {
+                return Err(format!(
+                    "{option} {}: it is a part of a run; write to another file",
+                    shown(path)
+                ));
+            }
+            match seen.insert(place, option) {
                 Some(other) if other != option => {
                     return Err(format!(
                         "{other} and {option} are both {}; give each a file of its own",
@@ -182,6 +195,20 @@ impl OptionValues {
             ..DashboardOptions::default()
         }
     }
+}
+
+/// Whether a path is that of a part of a run in this directory, or within one.
+fn is_part(run: &Path, path: &Path) -> bool {
+    let within = path.strip_prefix(run).ok().and_then(Path::to_str).unwrap_or_default();
+    let names = within.match_indices(std::path::is_separator).map(|(at, _)| &within[..at]).chain([within]);
+    names
+        .map(|name| classify(&name.replace('\\', "/")))
+        .any(|name| name.is_document() || name.batch().is_some())
+}
+
+/// Whether a path is that of a part of the run that is in its directory, whichever that is.
+fn is_part_of_a_run(path: &Path) -> bool {
+    path.parent().is_some_and(|directory| is_part(directory, path) && is_run(directory))
 }
 
 /// Whether several writers can share a path without overwriting each other, as a pipe or standard output.

@@ -22,7 +22,8 @@ use crate::run::log::Level;
 use crate::run::prices::CostRule;
 use crate::run::{Priority, StatePlace};
 use clap::builder::{
-    BoolValueParser, EnumValueParser, PathBufValueParser, StringValueParser, TypedValueParser, ValueParser,
+    BoolValueParser, EnumValueParser, NonEmptyStringValueParser, PathBufValueParser, TypedValueParser,
+    ValueParser,
 };
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -72,12 +73,12 @@ declare_options! {
     }
 
     /// The neuron class of layers that the manifest does not name: of all of them, or of one LAYER
-    "neuron" neuron: Vec<String> = StringValueParser::new(), {
+    "neuron" neuron: Vec<String> = NonEmptyStringValueParser::new(), {
         kind: List, value_name: "[LAYER=]NEURON", commands: LAYERS, examples: ["Leaky", "head.lif=Alpha"],
     }
 
     /// The reset mechanism of layers that the manifest does not name: of all of them, or of one LAYER
-    "reset" reset: Vec<String> = StringValueParser::new(), {
+    "reset" reset: Vec<String> = NonEmptyStringValueParser::new(), {
         kind: List, value_name: "[LAYER=]RESET", commands: LAYERS, examples: ["zero", "head.lif=subtract"],
     }
 
@@ -121,7 +122,7 @@ declare_options! {
 
     /// Keep the progress in FILE (for a directory of runs, in FILE-RUN for each), to resume from there; none keeps
     /// no progress
-    "state" state: Said<StatePlace> = StringValueParser::new().map(StatePlace::from), {
+    "state" state: Said<StatePlace> = NonEmptyStringValueParser::new().map(StatePlace::from), {
         value_name: "FILE", commands: &["watch", "doctor"], default: Some("default"),
         default_in_words: "in the user's directory for state", examples: ["none", "exp1.state"],
     }

@@ -1,10 +1,14 @@
 //! What only Linux has: priorities and times of single threads, and file systems known by their numbers.
 
 use super::FileSystem;
+use rustix::process::Signal;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
+
+/// Signals that would kill the program here, and not elsewhere.
+pub(super) const ALSO_KILL: [i32; 2] = [Signal::IO.as_raw(), Signal::POWER.as_raw()];
 
 /// The lowest priority. Idle processors are still used fully.
 const LOWEST: i32 = 19;

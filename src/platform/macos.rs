@@ -5,6 +5,9 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+/// Signals that would kill the program here, and not elsewhere.
+pub(super) const ALSO_KILL: [i32; 0] = [];
+
 /// File systems that send no events about what other machines write.
 const SILENT: [&str; 8] = ["afpfs", "cifs", "macfuse", "nfs", "osxfuse", "smbfs", "sshfs", "webdav"];
 

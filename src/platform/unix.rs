@@ -1,6 +1,7 @@
 //! Linux, macOS and other systems of the Unix kind: files, signals, job control, the terminal.
 
 use super::streams::Stream;
+use super::system::ALSO_KILL;
 use super::{FileKind, FileStat, JobSignal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
@@ -276,7 +277,8 @@ pub(crate) fn shell(line: &str, files: Option<&Path>) -> Command {
 /// listens.
 pub(crate) fn leave_signals(take: impl FnMut(i32) -> bool + Send + 'static) -> io::Result<()> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
-    let others = UNLESS_IGNORED.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let others =
+        UNLESS_IGNORED.into_iter().chain(ALSO_KILL).filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new(ALWAYS.into_iter().chain(others))?;
     let pass_on = move || {
         let _ = signals.forever().all(take);

@@ -194,6 +194,12 @@ impl Files {
     fn write(&mut self, point: ScalarPoint) {
         let directory = self.root.join(&*point.directory);
         let Some(run) = self.runs.get_mut(&point.directory) else { return };
+        if run.file.take_if(|file| !file.path.exists()).is_some() {
+            let gone =
+                format!("--tensorboard: the file in {} is gone; a new one is begun", shown(&directory));
+            tracing::warn!("{gone}");
+            let _ = self.said.try_send(gone);
+        }
         match run.write(&directory, &point) {
             Ok(()) => {
                 run.last = Some(point);
@@ -235,6 +241,7 @@ impl RunFile {
 
 /// An event file. It holds whole records only, unless the process is killed in the middle of one.
 struct EventFile {
+    path: PathBuf,
     file: File,
     length: u64,
 }
@@ -251,13 +258,14 @@ impl EventFile {
         let time = (wall as u64).max(newest.saturating_add(1));
         let name = format!("events.out.tfevents.{time:010}.neurotop.{}", std::process::id());
         let path = directory.join(name);
-        let mut file = Self { file: File::create_new(&path)?, length: 0 };
+        let mut file = Self { file: File::create_new(&path)?, path, length: 0 };
         let mut contents = Vec::new();
         Event::version(wall).append_to(&mut contents);
         contents.extend(records);
-        file.append(&contents).inspect_err(|_| {
-            let _ = std::fs::remove_file(&path);
-        })?;
+        if let Err(error) = file.append(&contents) {
+            let _ = std::fs::remove_file(&file.path);
+            return Err(error);
+        }
         Ok(file)
     }
 

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::{error, info, warn};
@@ -46,24 +46,48 @@ impl Level {
 /// # Errors
 /// Where the file cannot be opened, or this process logs already.
 pub fn start(path: &Path, level: Level) -> anyhow::Result<()> {
-    // A pipe that nobody reads must not hold up the start. Later on, lines are lost.
-    let mut options = File::options();
-    open_at_once(options.create(true).append(true), true);
-    let file =
-        options.open(path).with_context(|| format!("--log {}: it cannot be written to", shown(path)))?;
+    let file = open(path).with_context(|| format!("--log {}: it cannot be written to", shown(path)))?;
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level.filter())
         .with_ansi(false)
         .with_target(false)
         // A full disk must not write to the screen.
         .log_internal_errors(false)
-        .with_writer(Mutex::new(LogLines(file)))
+        .with_writer(Mutex::new(LogLines(LogFile { path: path.to_path_buf(), file })))
         .finish()
         // Libraries log whole requests.
         .with(filter_fn(|event| event.target().starts_with("neurotop")));
     tracing::subscriber::set_global_default(subscriber).context("--log")?;
     info!(version = env!("CARGO_PKG_VERSION"), "started");
     Ok(())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // A pipe that nobody reads must not hold up the start. Later on, lines are lost.
+    let mut options = File::options();
+    open_at_once(options.create(true).append(true), true);
+    options.open(path)
+}
+
+/// A file that is begun anew where it was moved or deleted, as by logrotate.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl Write for LogFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if !self.path.exists()
+            && let Ok(file) = open(&self.path)
+        {
+            self.file = file;
+        }
+        self.file.write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Writes lines, and escapes everything in them that could control a terminal: names come from strangers.
@@ -149,6 +173,24 @@ pub fn restarted(why: &str, lost: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_is_moved_or_deleted_is_begun_anew() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| directory.path().join(name);
+        let mut log = LogFile { path: at("log"), file: open(&at("log")).expect("a file") };
+        log.write_all(b"one\n").expect("written");
+        std::fs::rename(at("log"), at("log.1")).expect("moved");
+        log.write_all(b"two\n").expect("written");
+        log.write_all(b"three\n").expect("written");
+        let read = |name: &str| std::fs::read_to_string(at(name)).expect("a log");
+        assert_eq!([read("log.1"), read("log")], ["one\n", "two\nthree\n"]);
+        std::fs::remove_dir_all(directory.path()).expect("deleted");
+        log.write_all(b"lost\n").expect("written");
+        std::fs::create_dir(directory.path()).expect("a directory");
+        log.write_all(b"four\n").expect("written");
+        assert_eq!(read("log"), "four\n");
+    }
 
     #[test]
     fn an_event_is_one_line_that_cannot_steer_a_terminal() {

@@ -226,13 +226,15 @@ pub fn meant_name(name: &str) -> Option<String> {
     let whole = without(&small, &PACKED).unwrap_or(&small);
     let stem = whole.strip_suffix(".npz").or_else(|| without(whole, &OTHER_FORMATS)).unwrap_or(whole);
     let suffix = if stem.len() < small.len() { ".npz" } else { "" };
-    match word_and_number(stem)? {
-        ("rank", rank) if suffix.is_empty() => Some(format!("rank-{rank}")),
-        (_, number) => Some(match stem.split_once('.').and_then(|(rank, _)| word_and_number(rank)) {
+    let meant = match word_and_number(stem)? {
+        ("rank", rank) if suffix.is_empty() => format!("rank-{rank}"),
+        (_, number) => match stem.split_once('.').and_then(|(rank, _)| word_and_number(rank)) {
             Some((_, rank)) => format!("rank-{rank}.batch-{number}{suffix}"),
             None => format!("batch-{number}{suffix}"),
-        }),
-    }
+        },
+    };
+    // With a number that is no rank's, it is meant to be something else.
+    (meant != name).then_some(meant)
 }
 
 /// Whether a name is that of a batch, or nearly, like `batch_3.npz`.
@@ -503,9 +505,13 @@ mod tests {
             assert_eq!(classify(name), EntryName::MisnamedRank, "{name}");
             assert_eq!(meant_name(name).as_deref(), Some(meant), "{name}");
         }
-        for name in
-            ["weights.npz", "batch-99999999999999999999.npz", "batch-x.npz", "rank-99999999999999999999"]
-        {
+        for name in [
+            "weights.npz",
+            "batch-99999999999999999999.npz",
+            "batch-x.npz",
+            "rank-99999999999999999999",
+            "rank-4294967295",
+        ] {
             assert_eq!(meant_name(name), None, "{name}");
         }
     }

@@ -70,6 +70,8 @@ fn a_run_all_of_whose_batches_are_misnamed_is_not_right() {
         (["batch-0.npz.gz", "batch-1.npz.gz"], "unpack it"),
         (["rank0/batch-0.npz", "rank1/batch-0.npz"], "name it rank-0"),
         (["rank_0/batch_0.npz", "rank_1/batch_0.npz"], "name it rank-0"),
+        (["rank-a/batch-0.npz", "rank-b/batch-0.npz"], "name it rank-R"),
+        (["rank-4294967295/batch-0.npz", "rank-4294967296/batch-0.npz"], "name it rank-R, a number below"),
         (["out/Batch_0.npz", "out/Batch_1.npz"], "move them there"),
         (["rank-0/batch_0.npz", "rank-1/batch_0.npz"], "name it rank-0/batch-0.npz"),
         (["batches/batch-0.npz", "batches/batch-1.npz"], "move them there"),

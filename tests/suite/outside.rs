@@ -351,7 +351,8 @@ fn an_export_that_cannot_be_written_is_refused_at_the_start() {
     fs::write(place.at("closed/mine.json"), "old").expect("a file");
     symlink("nowhere/out.json", place.at("dangling.json")).expect("a link");
     symlink("loop.json", place.at("loop.json")).expect("a link");
-    for name in ["dangling.json", "loop.json"] {
+    let long = format!("{}.json", "x".repeat(300));
+    for name in ["dangling.json", "loop.json", "out.json/", &long] {
         let output =
             place.command(&["watch", "run", "--state", "none", "-o", name]).output().expect("it runs");
         assert_eq!(output.status.code(), Some(1), "{name}: {}", said(&output));
@@ -374,6 +375,40 @@ fn an_export_that_cannot_be_written_is_refused_at_the_start() {
     let output = as_a_stranger(&place, user, script).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(place.exported("closed/mine.json")["run"]["batches"], 2);
+}
+
+/// Otherwise a batch that is also the log would be read again for ever, and a run would lose what describes it.
+#[test]
+fn nothing_is_written_over_a_part_of_a_run_or_what_is_read() {
+    let place = with_a_part();
+    support::small_run(&place.at("other"), 1);
+    let output = place.command(&["summary", "run", "-o", "run.json"]).output().expect("it runs");
+    assert!(output.status.success(), "{}", said(&output));
+    symlink("run/end.json", place.at("link.json")).expect("a link");
+    for words in [
+        ["summary", "run", "--export", "run/manifest.json"],
+        ["summary", "run", "--export", "run/end.json"],
+        ["summary", "run", "--export", "run/rank-3.end.json"],
+        ["summary", "run", "--export", "run/batch-3/figures.json"],
+        ["summary", "run", "--export", "other/manifest.json"],
+        ["summary", "run", "--export", "link.json"],
+        ["summary", "run", "--log", "run/batch-000000.npz"],
+        ["watch", "run", "--log", "run/manifest.json"],
+        ["watch", "run", "--openmetrics", "run/batch-000001.npz"],
+        ["watch", "run", "--state", "run/batch-7"],
+        ["merge", "part.json", "--export", "part.json"],
+    ] {
+        let output = place.command(&words).output().expect("it runs");
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains(words[2]) && said.contains("write to another file"), "{words:?}: {said}");
+    }
+    let output = place.command(&["compare", "run.json", "run", "-o", "run.json"]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    for words in [["-o", "run/figures.json"], ["-o", "batch-3.json"], ["--log", "manifest.json"]] {
+        let output = place.command(&[&["summary", "run"][..], &words].concat()).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+    }
 }
 
 /// What is given up for a lack of permission is named; whatever is not needed for the figures does not spoil them.
@@ -620,6 +655,8 @@ fn signals_that_would_kill_leave_the_terminal_and_the_figures() {
         Signal::ALARM,
         Signal::VTALARM,
         Signal::PROF,
+        Signal::IO,
+        Signal::POWER,
         Signal::XFSZ,
     ] {
         let place = Place::endless();

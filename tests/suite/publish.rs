@@ -453,6 +453,31 @@ fn nothing_is_written_outside_the_directory_whatever_the_run_is_called() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_directory_of_tensorboard_that_is_deleted_is_said_and_made_again() {
+    let (run, place) = (directory(), directory());
+    support::small_run(run.path(), 2);
+    let board = place.path().join("tb");
+    let files = || fs::read_dir(board.join("test-run")).map_or(0, Iterator::count);
+    let options = ["--state", "none", "--tensorboard", board.to_str().expect("text")];
+    let command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    // It is not over before it has a third batch.
+    support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], Some(3));
+    let mut watch = support::watch::Watch::start(command, run.path(), &options);
+    let deadline = Instant::now() + PATIENCE;
+    while files() == 0 {
+        assert!(Instant::now() < deadline, "{}", watch.log());
+        sleep(Duration::from_millis(20));
+    }
+    fs::remove_dir_all(&board).expect("deleted");
+    support::write_batch(run.path(), 2, &support::small_batch(), support::Archive::Stored);
+    let (code, figures) = watch.ends();
+    assert_eq!((code, &figures["run"]["batches"]), (0, &serde_json::Value::from(3)), "{}", watch.said());
+    assert_eq!(files(), 1, "{}", watch.said());
+    assert!(watch.said().contains("is gone"), "{}", watch.said());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_disk_without_room_leaves_the_summary_and_is_named() {
     let (run, place) = (directory(), directory());
     support::small_run(run.path(), 2);

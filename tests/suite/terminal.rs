@@ -967,6 +967,24 @@ fn a_terminal_whose_size_changes_all_the_time() {
     assert_eq!(terminal.ends().exit_code(), 0);
 }
 
+/// More than the terminal holds at a time: what does not fit comes only once something was read.
+#[test]
+fn thousands_of_mouse_reports_at_once_hold_up_no_key() {
+    let place = tempfile::tempdir().expect("a directory");
+    endless_run(place.path(), 2);
+    let mut terminal = Terminal::start(80, 24, &["watch", text(place.path()), "--state", "none"], &[]);
+    terminal.until_shown("2 batches");
+    let reports: String = (0..6000).map(|number| format!("\x1b[<64;{};10M", number % 80 + 1)).collect();
+    let mut keys = std::mem::replace(&mut terminal.keys, Box::new(std::io::sink()));
+    // Typing waits while nobody reads.
+    let typing = std::thread::spawn(move || {
+        keys.write_all((reports + "q").as_bytes()).expect("typed");
+        keys
+    });
+    assert_eq!(terminal.ends().exit_code(), 0);
+    drop(typing.join());
+}
+
 #[test]
 fn a_terminal_without_a_size() {
     let place = tempfile::tempdir().expect("a directory");
