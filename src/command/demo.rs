@@ -1,5 +1,6 @@
 //! `neurotop demo`: replays a bundled real run into a temporary directory, and watches it.
 
+use super::check::begin;
 use super::session::{check, start, unkept};
 use super::signals::leave_signals;
 use super::watch::watch_runs;
@@ -43,8 +44,7 @@ pub(super) fn demo(given: &CommandLine) -> anyhow::Result<ExitCode> {
         tempfile::Builder::new().prefix("neurotop-demo-").tempdir().context("no temporary directory")?;
     let run = directory.path().join(NAME);
     std::fs::create_dir(&run).context("no temporary directory")?;
-    options.note_inputs([run.as_path()]);
-    options.begin()?;
+    begin(&options, &StatePlace::Nowhere, &[&run])?;
     check(&run, &options, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
     let how = WatchOptions { priority: options.priority, ..unkept(&options, Mode::Live) };

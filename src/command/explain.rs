@@ -1,5 +1,6 @@
 //! `neurotop explain DIR [LAYER]`: says where the operations of a layer come from.
 
+use super::check::begin;
 use super::count::{CountedRun, count};
 use super::finish;
 use super::output;
@@ -8,10 +9,9 @@ use super::signals::leave_signals;
 use crate::figures::{Explanation, LayerFigures, Summary};
 use crate::follow::Shard;
 use crate::options::cli::{CommandLine, ExplainFormat};
-
 use crate::options::{OptionValues, Purpose};
 use crate::publish::Publisher;
-use crate::run::Mode;
+use crate::run::{Mode, StatePlace};
 use crate::storage::is_url;
 use crate::text::{nearest, printable, shown};
 use anyhow::bail;
@@ -31,7 +31,7 @@ pub(super) fn explain(
     if !is_url(directory) && !directory.is_dir() {
         bail!("{} is no directory; name the directory that holds the batches", shown(directory));
     }
-    options.begin()?;
+    begin(&options, &StatePlace::Nowhere, &[directory])?;
     check(directory, &options, Mode::Once)?;
     let CountedRun { summary, .. } =
         count(directory, &options, Shard::WHOLE, Publisher::none(), &leave_signals()?)?;

@@ -395,6 +395,7 @@ fn nothing_is_written_over_a_part_of_a_run_or_what_is_read() {
         ["summary", "run", "--export", "link.json"],
         ["summary", "run", "--log", "run/batch-000000.npz"],
         ["watch", "run", "--log", "run/manifest.json"],
+        ["explain", "run", "--log", "run/batch-000000.npz"],
         ["watch", "run", "--openmetrics", "run/batch-000001.npz"],
         ["watch", "run", "--state", "run/batch-7"],
         ["merge", "part.json", "--export", "part.json"],
