@@ -661,6 +661,37 @@ def test_samples_that_do_not_fit_alike_are_told(tmp_path: Path) -> None:
             rec.batch(4)
 
 
+@pytest.mark.parametrize("when", [0, 1], ids=["first batch", "second batch"])
+@pytest.mark.parametrize("inside", [True, False], ids=["in forward", "in the loop"])
+def test_steps_of_a_batch_that_was_given_up_are_told(
+    tmp_path: Path, inside: bool, when: int
+) -> None:
+    class Failing(Stepwise):
+        fails = -1
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.fails -= 1
+            hidden = self.layers[1](self.layers[0](x))
+            if self.fails == 0:
+                raise ValueError
+            return self.layers[3](self.layers[2](hidden))
+
+    net = Failing(nn.Linear(8, 6), neuron("Leaky"), nn.Linear(6, 5), neuron("Leaky"))
+    with torch.no_grad(), pytest.warns(RecorderWarning, match="seems to hold steps of another"):
+        with neurotop.record(net, tmp_path / "run") as rec:
+            for number in range(4):
+                net.reset()
+                net.fails = 4 if inside and number == when else -1
+                try:
+                    for step in range(7):
+                        net.forward(torch.rand(4, 8))
+                        if not inside and number == when and step == 3:
+                            raise ValueError
+                except ValueError:
+                    continue
+                rec.batch(4)
+
+
 def test_a_wrapper_that_hides_the_reset_is_told(tmp_path: Path) -> None:
     net = nn.DataParallel(Stepwise(nn.Linear(8, 6), neuron("Leaky")))
     with pytest.warns(RecorderWarning, match=r"DataParallel around it has none.*\(net.module\)"):

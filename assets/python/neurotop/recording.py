@@ -14,7 +14,7 @@ from .messages import RecorderError
 from .network import name_in_file
 from .options import MOST_OPERATIONS, Options, is_count, run_directory
 from .run import Run
-from .traps import axes_traps, one_sample_traps, parts_traps
+from .traps import axes_traps, mixed_traps, one_sample_traps, parts_traps
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Recording:
         self._shapes: dict[str, list[Any]] = {}
         # How many samples each batch was said to have, and its potentials.
         self._samples: list[tuple[int, int]] = []
+        # How many steps each batch had, and whether its layers went on from step to step.
+        self._steps: list[tuple[int, bool]] = []
 
     @property
     def directory(self) -> Path:
@@ -243,6 +245,7 @@ class Recording:
                 if layer.post and layer.post[0].shape[:1] != (1,):
                     layer.add_batch_axis()
         traps += [*axes_traps(layers, samples, self._samples), *self._missing_traps()]
+        traps += mixed_traps([hook.layer for hook in self._hooks], self._steps)
         layers = self._in_parts(layers)
         self._run.batch(layers, samples, [*traps, *parts_traps(self._shapes)])
 
