@@ -208,8 +208,8 @@ class Recording:
 
     def _layers(self) -> list[AnyLayer]:
         """What was seen and given since the last batch."""
-        added = [layer for layer in self._added.values() if layer is not None]
-        return [*(hook.layer for hook in self._hooks), *added]
+        seen = [] if self._watch is None else self._watch.layers()
+        return [*seen, *(layer for layer in self._added.values() if layer is not None)]
 
     def _why_not_whole(self) -> str:
         """Why steps of this batch are missing; empty if none is."""
@@ -238,7 +238,6 @@ class Recording:
             self._watch.close()
             if not self._run.has_begun:
                 traps += self._watch.first_traps(samples)
-                layers = self._layers()  # but those that are no part of the network
         if samples == 1:
             traps += one_sample_traps(layers)
             for layer in layers:
