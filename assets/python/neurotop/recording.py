@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from .messages import Trap
 
 
+class _State(enum.Enum):
+    NEW = enum.auto()
+    OPEN = enum.auto()  # within its block
+    OVER = enum.auto()
+
+
 class Recording:
     """A recording of a network's batches: a context manager that `record` returns.
 
@@ -40,7 +47,7 @@ class Recording:
         self._as_added: dict[str, dict[str, Any]] = {}
         self._run = Run(options)
         self._watch: Watch | None = None
-        self._state = "new"  # then "open" within the block, then "over"
+        self._state = _State.NEW
         # Of each layer that is passed potentials of several shapes, these in the first batch.
         self._shapes: dict[str, list[Any]] = {}
         # How many samples each batch was said to have, and its potentials.
@@ -58,16 +65,16 @@ class Recording:
         return [] if self._watch is None else self._watch.hooks
 
     def _must_be_open(self, doing: str) -> None:
-        if self._state == "new":
+        if self._state is _State.NEW:
             raise RecorderError(
                 f"{doing} before the recording has begun: write "
                 "with neurotop.record(net, directory) as rec: and record within that block"
             )
-        if self._state == "over":
+        if self._state is _State.OVER:
             raise RecorderError(f"{doing} after the block of the recording, which has ended there")
 
     def __enter__(self) -> Recording:
-        if self._state != "new":
+        if self._state is not _State.NEW:
             raise RecorderError(
                 "this recording was begun already: call neurotop.record() again for each recording"
             )
@@ -86,7 +93,7 @@ class Recording:
             if self._watch is not None:
                 self._watch.remove()
             raise
-        self._state = "open"
+        self._state = _State.OPEN
         self._eager = uncompiled()
         self._eager.__enter__()
         return self
@@ -262,7 +269,7 @@ class Recording:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._state = "over"
+        self._state = _State.OVER
         if self._watch is not None:
             self._watch.remove()
         self._eager.__exit__(None, None, None)

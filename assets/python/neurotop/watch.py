@@ -35,8 +35,13 @@ class Watch:
             raise RecorderError(reason)
         names = qualified_names(net)
         self._known = {id(module): module for module in modules(net)}
-        for module in self._known.values():
-            self._watch(names[id(module)][0], module)
+        try:
+            for module in self._known.values():
+                self._watch(names[id(module)][0], module)
+        except BaseException:
+            for hook in self.hooks:
+                _take_off(hook)
+            raise
         if not self.hooks:
             raise RecorderError(
                 f"{type(net).__name__} has no spiking layer that neurotop knows, nor can it see "
