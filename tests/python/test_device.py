@@ -378,6 +378,8 @@ def test_ctrl_c_comes_through_while_the_disk_hangs(tmp_path: Path) -> None:
             time.sleep(0.05)
         write(path, members)
 
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     directory.write_npz = hanging
     try:
         with neurotop.record(net, "run") as rec:

@@ -282,9 +282,14 @@ def test_layers_in_plain_containers(tmp_path: Path, kind: str) -> None:
         run_batch(net, torch.rand(4, 7, 8))
         with pytest.warns(RecorderWarning, match="in a plain list.*ModuleList"):
             rec.batch(4)
-        assert hooks(net.teacher[0]) == 0, "what is not called is no part of the network"
+        with pytest.warns(RecorderWarning, match="'teacher.0.layers.1'.*left out of the run"):
+            net.teacher[0](torch.rand(4, 8))
+            run_batch(net, torch.rand(4, 7, 8))
+            rec.batch(4)
+    assert hooks(net.teacher[0]) == 0
     names = {"nested": ("plain.0.0", "plain.1.x")}.get(kind, ("plain.0", "plain.1"))
-    expected = {name: 7 * 4 * 8 for name in (*names, *(() if kind == "only" else ("layers.0",)))}
+    names = (*names, *(() if kind == "only" else ("layers.0",)))
+    expected = {name: 2 * 7 * 4 * 8 for name in names}  # and none of what is not called at first
     assert dense_updates(rec.directory) == expected
 
 
@@ -659,6 +664,37 @@ def test_samples_that_do_not_fit_alike_are_told(tmp_path: Path) -> None:
         run_batch(net, torch.rand(4, 7, 8))
         with pytest.warns(RecorderWarning, match="do not fit alike: 4 for 8, 4 for 4"):
             rec.batch(4)
+
+
+@pytest.mark.parametrize("when", [0, 1], ids=["first batch", "second batch"])
+@pytest.mark.parametrize("inside", [True, False], ids=["in forward", "in the loop"])
+def test_steps_of_a_batch_that_was_given_up_are_told(
+    tmp_path: Path, inside: bool, when: int
+) -> None:
+    class Failing(Stepwise):
+        fails = -1
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.fails -= 1
+            hidden = self.layers[1](self.layers[0](x))
+            if self.fails == 0:
+                raise ValueError
+            return self.layers[3](self.layers[2](hidden))
+
+    net = Failing(nn.Linear(8, 6), neuron("Leaky"), nn.Linear(6, 5), neuron("Leaky"))
+    with torch.no_grad(), pytest.warns(RecorderWarning, match="seems to hold steps of another"):
+        with neurotop.record(net, tmp_path / "run") as rec:
+            for number in range(4):
+                net.reset()
+                net.fails = 4 if inside and number == when else -1
+                try:
+                    for step in range(7):
+                        net.forward(torch.rand(4, 8))
+                        if not inside and number == when and step == 3:
+                            raise ValueError
+                except ValueError:
+                    continue
+                rec.batch(4)
 
 
 def test_a_wrapper_that_hides_the_reset_is_told(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from .compiled import Hook
 from .forwards import classes_with_forward, watch_forward
 from .network import (
     adapter_for,
+    is_parallel,
     kept_potential,
     modules,
     passed_potential,
@@ -172,7 +173,7 @@ def network_traps(net: torch.nn.Module, hooks: Iterable[Any]) -> Iterator[Trap]:
     yield from _activation_traps(hook for hook in hooks if not hook.spiking)
     for module in modules(net):
         own = names[id(module)]
-        if type(module).__name__ in ("LeakyParallel", "LeakyKernel"):
+        if is_parallel(module):
             yield (
                 ("parallel", own[0]),
                 f"layer '{own[0]}' ({type(module).__name__}) computes all time steps at once and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from .messages import RecorderError
 from .network import name_in_file
 from .options import MOST_OPERATIONS, Options, is_count, run_directory
 from .run import Run
-from .traps import axes_traps, one_sample_traps, parts_traps
+from .traps import axes_traps, mixed_traps, one_sample_traps, parts_traps
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from .hooks import AnyHook
     from .layers import AnyLayer
     from .messages import Trap
+
+
+class _State(enum.Enum):
+    NEW = enum.auto()
+    OPEN = enum.auto()  # within its block
+    OVER = enum.auto()
 
 
 class Recording:
@@ -40,11 +47,13 @@ class Recording:
         self._as_added: dict[str, dict[str, Any]] = {}
         self._run = Run(options)
         self._watch: Watch | None = None
-        self._state = "new"  # then "open" within the block, then "over"
+        self._state = _State.NEW
         # Of each layer that is passed potentials of several shapes, these in the first batch.
         self._shapes: dict[str, list[Any]] = {}
         # How many samples each batch was said to have, and its potentials.
         self._samples: list[tuple[int, int]] = []
+        # How many steps each batch had, and whether its layers went on from step to step.
+        self._steps: list[tuple[int, bool]] = []
 
     @property
     def directory(self) -> Path:
@@ -56,16 +65,16 @@ class Recording:
         return [] if self._watch is None else self._watch.hooks
 
     def _must_be_open(self, doing: str) -> None:
-        if self._state == "new":
+        if self._state is _State.NEW:
             raise RecorderError(
                 f"{doing} before the recording has begun: write "
                 "with neurotop.record(net, directory) as rec: and record within that block"
             )
-        if self._state == "over":
+        if self._state is _State.OVER:
             raise RecorderError(f"{doing} after the block of the recording, which has ended there")
 
     def __enter__(self) -> Recording:
-        if self._state != "new":
+        if self._state is not _State.NEW:
             raise RecorderError(
                 "this recording was begun already: call neurotop.record() again for each recording"
             )
@@ -84,7 +93,7 @@ class Recording:
             if self._watch is not None:
                 self._watch.remove()
             raise
-        self._state = "open"
+        self._state = _State.OPEN
         self._eager = uncompiled()
         self._eager.__enter__()
         return self
@@ -206,8 +215,8 @@ class Recording:
 
     def _layers(self) -> list[AnyLayer]:
         """What was seen and given since the last batch."""
-        added = [layer for layer in self._added.values() if layer is not None]
-        return [*(hook.layer for hook in self._hooks), *added]
+        seen = [] if self._watch is None else self._watch.layers()
+        return [*seen, *(layer for layer in self._added.values() if layer is not None)]
 
     def _why_not_whole(self) -> str:
         """Why steps of this batch are missing; empty if none is."""
@@ -236,13 +245,13 @@ class Recording:
             self._watch.close()
             if not self._run.has_begun:
                 traps += self._watch.first_traps(samples)
-                layers = self._layers()  # but those that are no part of the network
         if samples == 1:
             traps += one_sample_traps(layers)
             for layer in layers:
                 if layer.post and layer.post[0].shape[:1] != (1,):
                     layer.add_batch_axis()
         traps += [*axes_traps(layers, samples, self._samples), *self._missing_traps()]
+        traps += mixed_traps([hook.layer for hook in self._hooks], self._steps)
         layers = self._in_parts(layers)
         self._run.batch(layers, samples, [*traps, *parts_traps(self._shapes)])
 
@@ -260,7 +269,7 @@ class Recording:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._state = "over"
+        self._state = _State.OVER
         if self._watch is not None:
             self._watch.remove()
         self._eager.__exit__(None, None, None)

@@ -13,6 +13,7 @@ from .network import (
     computes_all_steps,
     forgets_state,
     is_neuron_of_a_framework,
+    is_parallel,
     is_spiking,
     modules,
     part_name,
@@ -231,6 +232,28 @@ def _folded_traps(batches: list[tuple[int, int]]) -> Iterator[Trap]:
         )
 
 
+def mixed_traps(layers: Iterable[Layer], batches: list[tuple[int, bool]]) -> Iterator[Trap]:
+    """A batch that seems to hold steps of another, which an exception has ended.
+
+    `batches` has the most steps of a layer in each batch so far, and whether all layers went on
+    from step to step, with as many steps. It gets those of this batch.
+    """
+    called = [layer for layer in layers if layer.post]
+    counts = {len(layer.post) for layer in called}
+    goes_on = len(counts) == 1 and all(layer.pre_is_previous_post() for layer in called)
+    batches.append((max(counts, default=0), goes_on))
+    even = {steps for steps, goes_on in batches if goes_on}
+    odd = {steps for steps, goes_on in batches if not goes_on}
+    if len(even) == 1 and odd - even:
+        yield (
+            ("mixed", ""),
+            f"a batch has up to {max(odd)} time steps, others have {min(even)}, and its layers do "
+            "not go on from step to step together: it seems to hold steps of another batch, whose "
+            "samples are not counted. Call rec.batch() also where an exception has ended a batch, "
+            "and after each evaluation.",
+        )
+
+
 def parts_traps(shapes: Mapping[str, Sequence[object]]) -> Iterator[Trap]:
     """Layers that are recorded as several, since they are passed potentials of several shapes."""
     for name, each in shapes.items():
@@ -266,7 +289,7 @@ def stranger_traps(
     known = {id(inner) for module in recorded for inner in modules(module)}
     for module in modules(net):
         # A network that passes the potentials around may keep them itself.
-        if any(id(inner) in known for inner in modules(module)):
+        if any(id(inner) in known for inner in modules(module)) or is_parallel(module):
             continue
         name, kind = names[id(module)][0], type(module).__name__
         kept = _kept_potential(module, samples)

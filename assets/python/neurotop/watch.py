@@ -35,8 +35,13 @@ class Watch:
             raise RecorderError(reason)
         names = qualified_names(net)
         self._known = {id(module): module for module in modules(net)}
-        for module in self._known.values():
-            self._watch(names[id(module)][0], module)
+        try:
+            for module in self._known.values():
+                self._watch(names[id(module)][0], module)
+        except BaseException:
+            for hook in self.hooks:
+                _take_off(hook)
+            raise
         if not self.hooks:
             raise RecorderError(
                 f"{type(net).__name__} has no spiking layer that neurotop knows, nor can it see "
@@ -60,24 +65,30 @@ class Watch:
     def traps(self) -> Iterator[Trap]:
         """Warnings about the network before it runs."""
         yield from plain_traps(self._net)
-        yield from forgets_traps((layer.name, layer.module) for layer in self.layers())
+        yield from forgets_traps((hook.layer.name, hook.layer.module) for hook in self.hooks)
 
     def first_traps(self, samples: int) -> Iterator[Trap]:
-        """Warnings after the first batch, which shows what is called and what keeps a state.
+        """Warnings after the first batch, which shows what is called and what keeps a state."""
+        layers = self.layers()
+        registered = self._registered()
+        yield from unregistered_traps(
+            layer for layer in layers if id(layer.module) not in registered
+        )
+        yield from stranger_traps(self._net, [hook.layer.module for hook in self.hooks], samples)
+
+    def _registered(self) -> set[int]:
+        return {id(module) for _, module in self._net.named_modules()}
+
+    def layers(self) -> list[Layer]:
+        """What the hooks have seen.
 
         What is in a plain list and is not called is no part of the network.
         """
-        registered = {id(module) for _, module in self._net.named_modules()}
-        hidden = [hook for hook in self.hooks if id(hook.layer.module) not in registered]
-        for hook in hidden:
-            if not hook.layer.called:
-                self._drop(hook)
-        yield from unregistered_traps(hook.layer for hook in hidden if hook.layer.called)
-        yield from stranger_traps(self._net, [layer.module for layer in self.layers()], samples)
-
-    def layers(self) -> list[Layer]:
-        """What the hooks have seen."""
-        return [hook.layer for hook in self.hooks]
+        layers = [hook.layer for hook in self.hooks]
+        if all(layer.called for layer in layers):
+            return layers
+        registered = self._registered()
+        return [layer for layer in layers if layer.called or id(layer.module) in registered]
 
     def newcomers(self, has_begun: bool) -> tuple[list[str], list[Trap]]:
         """Watch what has come into the network since the last call.
