@@ -110,11 +110,10 @@ fn at_place(value: f64, place: i32) -> String {
     }
 }
 
-/// A value without the digits that its uncertainty makes meaningless: 27,939.71 with a half width of 443 is `27,940`. A
-/// half width of 0, or none, says nothing of the digits.
-pub fn rounded_to(value: f64, half_width: Option<f64>) -> String {
-    let place = half_width.and_then(governed_place);
-    place.map_or_else(|| decimal(value, 2), |place| at_place(value, place))
+/// A value without the digits that its uncertainty makes meaningless: 27,939.71 with a half width of 443 is `27,940`.
+/// `None` where all digits that people are shown have a meaning.
+pub fn rounded_to(value: f64, half_width: f64) -> Option<String> {
+    governed_place(half_width).filter(|&place| place < 2).map(|place| at_place(value, place))
 }
 
 /// A value with its uncertainty, which governs the digits of both: `27,940 ± 440`.
@@ -439,9 +438,9 @@ mod tests {
         ] {
             assert_eq!(plus_minus(value, half_width), text);
             let alone = text.split(" ± ").next().expect("a value");
-            assert_eq!(rounded_to(value, Some(half_width)), alone);
+            assert_eq!(rounded_to(value, half_width).unwrap_or_else(|| decimal(value, 2)), alone);
         }
-        assert_eq!(rounded_to(2.0, None), "2.00");
+        assert_eq!(rounded_to(27_939.708_3, 0.002), None, "a table has two decimals, also close to the end");
     }
 
     #[test]

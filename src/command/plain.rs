@@ -8,7 +8,7 @@ use crate::figures::{Figure, Summary, TotalFigures, silent_ranks};
 use crate::platform::streams::reader_is_gone;
 use crate::run::run_names::directories_to_show;
 use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
-use crate::text::{bytes, decimal, percent, printable, shown, span, thousands};
+use crate::text::{bytes, decimal, printable, shown, span, thousands};
 use crossbeam_channel::{never, select};
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -144,7 +144,7 @@ fn line(entry: &RunEntry, directory: Option<&str>, now: SystemTime) -> ProgressL
         of(summary.run.expected_samples),
         effective(&summary.total),
         decimal(summary.neurobench.neuron_operations.dense, 2),
-        summary.total.sums.sparsity().map_or("–".into(), percent),
+        sparsity(&summary.total),
         with_measured(&summary),
         summary.account.waiting,
         summary.account.set_aside,
@@ -172,13 +172,17 @@ fn times(summary: &Summary, status: Status) -> String {
 fn with_measured(summary: &Summary) -> String {
     summary.total_measured.as_ref().map_or(String::new(), |total| {
         let dense = decimal(total.sums.dense_per_sample().unwrap_or_default(), 2);
-        let sparsity = total.sums.sparsity().map_or("–".into(), percent);
-        format!(", with measured prices effective {} dense {dense}, sparsity {sparsity}", effective(total))
+        let (effective, sparsity) = (effective(total), sparsity(total));
+        format!(", with measured prices effective {effective} dense {dense}, sparsity {sparsity}")
     })
 }
 
 fn effective(total: &TotalFigures) -> String {
     Figure::EFFECTIVE_PER_SAMPLE.with_uncertainty(&total.sums, total.uncertainty.as_ref())
+}
+
+fn sparsity(total: &TotalFigures) -> String {
+    Figure::SPARSITY.rounded(&total.sums, total.uncertainty.as_ref())
 }
 
 /// Runs whose directories are missing, and why, by the numbers of the runs; and what was last said to be there instead.

@@ -16,7 +16,7 @@ use super::{
 use crate::run::Status;
 use crate::run::interval::Uncertainty;
 use crate::run::ranks::RankState;
-use crate::text::{numbered, part_of, span, thousands};
+use crate::text::{numbered, part_of, percent, rounded_to, span, thousands};
 use anyhow::bail;
 use std::cmp::Reverse;
 
@@ -178,6 +178,13 @@ fn cells(
     })
 }
 
+/// The part of the whole that a row is, with the digits that its operations have.
+fn share(sums: &RowSums, uncertainty: Option<&Uncertainty>, whole: u128) -> String {
+    let Some(share) = sums.share_of(whole) else { return ratio(None) };
+    let half_width = uncertainty.and_then(|uncertainty| uncertainty.relative).unwrap_or_default() * share;
+    rounded_to(share * 100.0, half_width * 100.0).map_or_else(|| percent(share), |text| format!("{text} %"))
+}
+
 pub(super) fn layers(summary: &Summary) -> DocumentTable {
     let whole = summary.total_of_all().sums.effective().unwrap_or_default();
     let figures = Figure::applying_in(ShownIn::Tables, [&summary.total.sums]);
@@ -186,14 +193,14 @@ pub(super) fn layers(summary: &Summary) -> DocumentTable {
         let price = layer.cost_text().unwrap_or_else(|| "unpriced".into());
         let mut row = vec![layer.name.clone(), known(&layer.neuron), known(&layer.reset), price];
         row.extend(cells(&figures, &layer.sums, layer.uncertainty.as_ref()));
-        row.push(ratio(layer.sums.share_of(whole)));
+        row.push(share(&layer.sums, layer.uncertainty.as_ref(), whole));
         row
     };
     let ordered = by_share(&summary.layers, MOST_LAYERS);
     let sum = |(name, total): (&str, &TotalFigures)| {
         let mut sum = vec![name.to_owned(), String::new(), String::new(), String::new()];
         sum.extend(cells(&figures, &total.sums, total.uncertainty.as_ref()));
-        sum.push(ratio(total.sums.share_of(whole)));
+        sum.push(share(&total.sums, None, whole));
         sum
     };
     let measured = summary.total_measured.iter().map(|total| ("with measured", total));
@@ -223,8 +230,9 @@ pub(super) fn classes(summary: &Summary) -> DocumentTable {
             (measured, layers) => format!("{layers}, {measured} m"),
         };
         let mut row = vec![class.neuron.clone(), layers];
-        row.extend(cells(&figures, &class.sums, None));
-        row.push(ratio(class.sums.share_of(whole)));
+        let uncertainty = class.uncertainty.as_ref();
+        row.extend(cells(&figures, &class.sums, uncertainty));
+        row.push(share(&class.sums, uncertainty, whole));
         row
     };
     let mut caption =
@@ -242,6 +250,8 @@ const MOST_RANKS: usize = 64;
 /// The ranks. If there are too many, those that need attention come first, silent ones before all.
 pub(super) fn ranks(summary: &Summary) -> DocumentTable {
     let figures = Figure::applying_in(ShownIn::RankTables, [&summary.total.sums]);
+    // A rank has fewer batches than the run, so that its digits say no more than those of the total.
+    let uncertainty = summary.total_of_all().uncertainty.as_ref();
     let row = |rank: &RankFigures| {
         let state = match (rank.state, rank.quiet()) {
             (RankState::Silent, Some(quiet)) => format!("silent for {}", span(quiet)),
@@ -251,7 +261,7 @@ pub(super) fn ranks(summary: &Summary) -> DocumentTable {
         let counts = [rank.batches, rank.behind, rank.waiting, rank.set_aside];
         row.extend(counts.map(|count| thousands(count.into())));
         row.push(thousands(rank.sums.samples));
-        row.extend(cells(&figures, rank.all_sums(), None));
+        row.extend(figures.iter().map(|figure| figure.rounded(rank.all_sums(), uncertainty)));
         row.push(ratio(rank.share));
         row
     };

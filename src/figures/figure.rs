@@ -466,42 +466,48 @@ impl Figure {
     }
 
     /// How far the figure of a row may still move: by how much it changes if the effective operations move by the half
-    /// width of their interval. `None` where they do not move it.
+    /// width of their interval, and the updates by the same part. `None` where they do not move it.
     pub fn half_width(&self, row: &RowSums, uncertainty: Option<&Uncertainty>) -> Option<f64> {
-        let half_width = uncertainty?.half_width;
+        let uncertainty = uncertainty?;
         let mut moved = *row;
+        let moved_by = |sum: u128, by: f64| sum.saturating_add(by as u128);
         let operations = moved.operations.as_mut()?;
-        operations.effective = operations.effective.saturating_add((half_width * row.samples as f64) as u128);
+        operations.effective = moved_by(operations.effective, uncertainty.half_width * row.samples as f64);
+        if let (Some(updates), Some(part)) = (&mut moved.updates, uncertainty.relative) {
+            updates.effective = moved_by(updates.effective, part * updates.effective as f64);
+        }
         let [still, moved] = [row, &moved].map(|row| self.number(row).map(Number::as_f64));
         let width = (moved? - still?).abs();
         (width.is_finite() && width > 0.0 && !matches!(self.number(row), Some(Number::Whole(_))))
             .then_some(width)
     }
 
-    /// The value for people, without the digits that the uncertainty of the row makes meaningless.
+    /// The value for people, without the digits that the uncertainty of the row makes meaningless. Every table has its
+    /// figures from here. A row without an interval of its own takes that of the row it is a part of.
     pub fn rounded(&self, row: &RowSums, uncertainty: Option<&Uncertainty>) -> String {
-        self.within(row, uncertainty, |value, half_width| rounded_to(value, Some(half_width)))
+        self.within(row, uncertainty, rounded_to)
     }
 
     /// The value for people, with how far it may still move.
     pub fn with_uncertainty(&self, row: &RowSums, uncertainty: Option<&Uncertainty>) -> String {
-        self.within(row, uncertainty, plus_minus)
+        self.within(row, uncertainty, |value, half_width| Some(plus_minus(value, half_width)))
     }
 
     fn within(
         &self,
         row: &RowSums,
         uncertainty: Option<&Uncertainty>,
-        text: impl Fn(f64, f64) -> String,
+        text: impl Fn(f64, f64) -> Option<String>,
     ) -> String {
         let value = self.number(row);
-        match (value, self.half_width(row, uncertainty)) {
-            (Some(Number::Real(value)), Some(half_width)) if self.unit == FigureUnit::Ratio => {
-                format!("{} %", text(value * 100.0, half_width * 100.0))
+        let text = match value.zip(self.half_width(row, uncertainty)) {
+            Some((value, half_width)) if self.unit == FigureUnit::Ratio => {
+                text(value.as_f64() * 100.0, half_width * 100.0).map(|text| format!("{text} %"))
             }
-            (Some(Number::Real(value)), Some(half_width)) => text(value, half_width),
-            _ => self.text(value),
-        }
+            Some((value, half_width)) => text(value.as_f64(), half_width),
+            None => None,
+        };
+        text.unwrap_or_else(|| self.text(value))
     }
 }
 

@@ -169,6 +169,9 @@ pub struct ClassFigures {
     /// How many of them have a measured price.
     #[serde(skip_serializing_if = "is_zero")]
     pub measured_layers: usize,
+    /// As that of a layer.
+    #[serde(skip)]
+    pub uncertainty: Option<Uncertainty>,
 }
 
 impl ClassFigures {
@@ -301,8 +304,17 @@ impl Summary {
         for layer in &mut summary.layers {
             if let Some(index) = layer.index {
                 layer.updates_by_step.clone_from(&run.tally().layers()[index].updates_by_step);
-                layer.uncertainty = layer_uncertainty(run, index, layer.ops_per_update);
+                layer.uncertainty = uncertainty_of(run, [&*layer]);
             }
+        }
+        let mut of_class: HashMap<Option<&str>, Vec<&LayerFigures>> = HashMap::new();
+        summary
+            .layers
+            .iter()
+            .for_each(|layer| of_class.entry(layer.neuron.as_deref()).or_default().push(layer));
+        for class in &mut summary.neurons {
+            let layers = of_class.remove(&Some(class.neuron.as_str())).unwrap_or_default();
+            class.uncertainty = uncertainty_of(run, layers);
         }
         summary.part = Some(Arc::new(RunPart::from_run(run, Shard::WHOLE).in_order()));
         summary
@@ -669,14 +681,23 @@ fn counted_part(run: &Run) -> Option<f64> {
     by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
 }
 
-/// The same for one layer; `None` also where the series does not say which layers its operations are of.
-fn layer_uncertainty(run: &Run, index: usize, ops_per_update: Option<u64>) -> Option<Uncertainty> {
-    let price = ops_per_update.filter(|_| !run.history().lacks_layers())? as f64;
-    // A layer that came later is in no earlier point.
-    let updates = |updates: Option<&Updates>| updates.map_or(0.0, |updates| updates.effective as f64);
-    let unit =
-        |point: &Arc<Point>| (updates(point.sums.updates.get(index)) * price, point.sums.samples as f64);
-    of_ratio(&run.history().points().iter().map(unit).collect::<Vec<_>>(), counted_part(run))
+/// How far the effective operations per sample of some layers together may still move: of one, of a neuron class, of a
+/// module. `None` where none has a price, and where the series does not say which layers its operations are of.
+/// [`Figure::rounded`](super::Figure::rounded) leaves out the digits that it makes meaningless.
+pub fn uncertainty_of<'a>(
+    run: &Run,
+    layers: impl IntoIterator<Item = &'a LayerFigures>,
+) -> Option<Uncertainty> {
+    let priced = layers.into_iter().filter_map(|layer| layer.index.zip(layer.ops_per_update));
+    let priced: Vec<(usize, u64)> = priced.filter(|_| !run.history().lacks_layers()).collect();
+    let unit = |point: &Arc<Point>| {
+        // A layer that came later is in no earlier point.
+        let updates = |index: usize| point.sums.updates.get(index).map_or(0, |updates| updates.effective);
+        let operations = priced.iter().map(|&(index, price)| updates(index) as f64 * price as f64);
+        (operations.sum(), point.sums.samples as f64)
+    };
+    let units: Vec<(f64, f64)> = run.history().points().iter().map(unit).collect();
+    of_ratio(&units, counted_part(run)).filter(|_| !priced.is_empty())
 }
 
 /// How far the effective operations per sample may still move, from the effective operations and the samples of the
@@ -712,6 +733,7 @@ fn classes(layers: &[LayerFigures]) -> Vec<ClassFigures> {
                     sums: layer.sums,
                     layers: 1,
                     measured_layers: usize::from(layer.is_measured()),
+                    uncertainty: None,
                 });
             }
         }

@@ -4,7 +4,7 @@ use super::comparison_tables::{against, comparison_tables};
 use super::document::{
     DocumentTable, MEASURED, agreement_lines, classes, layers, parts_of_heading, ranks, runs, times,
 };
-use super::figure::{Figure, ShownIn};
+use super::figure::{Figure, Number, ShownIn};
 use super::format::{NO_TABLES, Report};
 use super::problems::spelled_out;
 use super::provenance::Provenance;
@@ -12,7 +12,7 @@ use super::table_style::{ALL_ARE, TableStyle, bullets, draw, draw_figures, faile
 use super::{Summary, TotalFigures, directories_of, run_prefixes};
 use crate::follow::Account;
 use crate::run::{RunPart, Status};
-use crate::text::{percent, plus_minus, printable, thousands};
+use crate::text::{percent, printable, thousands};
 use anyhow::bail;
 
 pub(super) fn as_tables(
@@ -157,19 +157,15 @@ fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
 
 /// NeuroBench's figures, then those that a table may leave out, with every digit.
 fn totals(summary: &Summary, style: TableStyle) -> String {
-    let ours = &summary.neurobench;
+    let total = &summary.total;
     let mut lines = vec![
-        format!("Effective Neuron Ops  {}", effective(ours.neuron_operations.effective, &summary.total)),
-        format!("Neuron Dense Ops      {:?} per sample", ours.neuron_operations.dense),
-        format!("Membrane Updates      {:?} per sample", ours.membrane_updates),
+        format!("Effective Neuron Ops  {}", effective(total)),
+        format!("Neuron Dense Ops      {} per sample", every_digit(Figure::DENSE_PER_SAMPLE, total)),
+        format!("Membrane Updates      {} per sample", every_digit(Figure::MEMBRANE_UPDATES, total)),
     ];
-    let sums = &summary.total.sums;
-    let others = Figure::applying_in(ShownIn::Tables, [sums]).into_iter().filter(|figure| figure.is_later);
-    lines.extend(
-        others.filter_map(|figure| {
-            Some(format!("{:<20}  {}", figure.label, figure.number(sums)?.every_digit()))
-        }),
-    );
+    let others = Figure::applying_in(ShownIn::Tables, [&total.sums]).into_iter();
+    let others = others.filter(|figure| figure.is_later && figure.number(&total.sums).is_some());
+    lines.extend(others.map(|figure| format!("{:<20}  {}", figure.label, every_digit(figure, total))));
     lines.extend(summary.total_measured.iter().flat_map(with_measured));
     lines.extend(agreement_lines(&summary.agreement));
     match style {
@@ -180,22 +176,28 @@ fn totals(summary: &Summary, style: TableStyle) -> String {
 
 /// The figures of the total with the layers whose price is measured, which NeuroBench does not have.
 fn with_measured(total: &TotalFigures) -> [String; 2] {
-    let [per_sample, dense] =
-        [total.sums.effective_per_sample(), total.sums.dense_per_sample()].map(Option::unwrap_or_default);
     [
-        format!("With measured prices  {}, effective", effective(per_sample, total)),
-        format!("                      {dense:?} per sample, dense"),
+        format!("With measured prices  {}, effective", effective(total)),
+        format!("                      {} per sample, dense", every_digit(Figure::DENSE_PER_SAMPLE, total)),
     ]
 }
 
-/// Effective operations per sample: every digit once they are final, and until then how far they may still move.
-fn effective(value: f64, total: &TotalFigures) -> String {
+/// A figure of the total: every digit once it is final, and until then how far it may still move.
+fn every_digit(figure: &Figure, total: &TotalFigures) -> String {
+    match figure.half_width(&total.sums, total.uncertainty.as_ref()) {
+        Some(_) => figure.with_uncertainty(&total.sums, total.uncertainty.as_ref()),
+        None => figure.number(&total.sums).map_or_else(|| figure.text(None), Number::every_digit),
+    }
+}
+
+fn effective(total: &TotalFigures) -> String {
+    let text = every_digit(Figure::EFFECTIVE_PER_SAMPLE, total);
     match total.uncertainty.filter(|uncertainty| uncertainty.half_width > 0.0) {
-        None => format!("{value:?} per sample"),
+        None => format!("{text} per sample"),
         Some(uncertainty) => {
             let within = uncertainty.relative;
             let within = within.map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
-            format!("{} per sample (95 %{within})", plus_minus(value, uncertainty.half_width))
+            format!("{text} per sample (95 %{within})")
         }
     }
 }

@@ -115,6 +115,26 @@ fn latex_is_a_booktabs_table_that_says_what_is_counted() {
 }
 
 #[test]
+fn no_table_says_more_than_the_interval_knows() {
+    let place = place();
+    let text = outcome(&["summary", &unfinished(&place)]).1;
+    for (row, known) in [
+        ("total ", "27,700 "),
+        // The class of two layers, which both still move.
+        ("Leaky ", " 24,040 "),
+        ("Lapicque ", " 1,098.3 "),
+        ("Synaptic ", " 2,560.00 "),
+        ("Effective Neuron Ops ", " 27,700 ± 240 "),
+        ("Neuron Dense Ops ", " 31820.0 "),
+        ("Membrane Updates ", " 6,430 ± 55 "),
+        ("saved ops/sample ", " 4,120 ± 240"),
+    ] {
+        let line = text.lines().find(|line| line.starts_with(row)).expect("a line");
+        assert!(line.contains(known), "{known}: {line}");
+    }
+}
+
+#[test]
 fn names_cannot_leave_their_cell() {
     let place = place();
     let run = place.path().join("run");
