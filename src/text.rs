@@ -50,6 +50,25 @@ pub fn compact(value: f64) -> String {
 
 /// The same with `more` additional digits.
 pub fn compact_by(value: f64, more: usize) -> String {
+    prefixed(value, |decimals, prefix, scaled| {
+        let is_whole = prefix == 0 && more == 0 && scaled.fract() == 0.0;
+        if is_whole { 0 } else { decimals + more }
+    })
+}
+
+/// The same without the digits that its half width makes meaningless.
+pub fn compact_within(value: f64, half_width: Option<f64>) -> String {
+    match half_width.and_then(governed_place) {
+        Some(place) => prefixed(rounded_at(value, place), |decimals, prefix, _| {
+            decimals.min(usize::try_from(place + 3 * prefix as i32).unwrap_or(0))
+        }),
+        None => compact(value),
+    }
+}
+
+/// A value with a metric prefix. `decimals` is told how many make three digits, the number of the prefix, and the value
+/// before it.
+fn prefixed(value: f64, decimals: impl Fn(usize, usize, f64) -> usize) -> String {
     const PREFIXES: [&str; 9] = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"];
     let mut scaled = value;
     let mut prefix = 0;
@@ -57,13 +76,12 @@ pub fn compact_by(value: f64, more: usize) -> String {
         scaled /= 1000.0;
         prefix += 1;
     }
-    let decimals = more
-        + match scaled.abs() {
-            _ if prefix == 0 && more == 0 && scaled.fract() == 0.0 => 0,
-            large if large >= 99.95 => 0,
-            middle if middle >= 9.995 => 1,
-            _ => 2,
-        };
+    let of_three = match scaled.abs() {
+        large if large >= 99.95 => 0,
+        middle if middle >= 9.995 => 1,
+        _ => 2,
+    };
+    let decimals = decimals(of_three, prefix, scaled);
     format!("{scaled:.decimals$}{}", PREFIXES[prefix])
 }
 
@@ -103,17 +121,27 @@ const MOST_DECIMALS: i32 = 12;
 fn at_place(value: f64, place: i32) -> String {
     match usize::try_from(place) {
         Ok(decimals) => decimal(value, decimals),
-        Err(_) => {
-            let unit = 10_f64.powi(-place);
-            decimal((value / unit).round() * unit, 0)
-        }
+        Err(_) => decimal(rounded_at(value, place), 0),
     }
 }
 
-/// A value without the digits that its uncertainty makes meaningless: 27,939.71 with a half width of 443 is `27,940`.
-/// `None` where all digits that people are shown have a meaning.
-pub fn rounded_to(value: f64, half_width: f64) -> Option<String> {
-    governed_place(half_width).filter(|&place| place < 2).map(|place| at_place(value, place))
+/// A value rounded at a place before the point.
+fn rounded_at(value: f64, place: i32) -> f64 {
+    let unit = 10_f64.powi(-place);
+    if place < 0 { (value / unit).round() * unit } else { value }
+}
+
+/// A value with so many decimals, without those digits that its half width makes meaningless.
+pub fn decimal_within(value: f64, decimals: usize, half_width: Option<f64>) -> String {
+    let place = half_width.and_then(governed_place).filter(|&place| place < decimals as i32);
+    place.map_or_else(|| decimal(value, decimals), |place| at_place(value, place))
+}
+
+/// A ratio in percent, without the digits that its half width makes meaningless. What is not 0 or all does not become it.
+pub fn percent_within(ratio: f64, half_width: Option<f64>) -> String {
+    let short = decimal_within(ratio * 100.0, 2, half_width.map(|width| width * 100.0));
+    let is_edge = short.parse().is_ok_and(|short: f64| short == 0.0 || short == 100.0);
+    if is_edge || short == decimal(ratio * 100.0, 2) { percent(ratio) } else { format!("{short} %") }
 }
 
 /// A value with its uncertainty, which governs the digits of both: `27,940 ± 440`.
@@ -438,9 +466,8 @@ mod tests {
         ] {
             assert_eq!(plus_minus(value, half_width), text);
             let alone = text.split(" ± ").next().expect("a value");
-            assert_eq!(rounded_to(value, half_width).unwrap_or_else(|| decimal(value, 2)), alone);
+            assert_eq!(decimal_within(value, 2, Some(half_width)), alone);
         }
-        assert_eq!(rounded_to(27_939.708_3, 0.002), None, "a table has two decimals, also close to the end");
     }
 
     #[test]
@@ -457,6 +484,38 @@ mod tests {
             (1e30, "1000000Y"),
         ] {
             assert_eq!(compact(value), text);
+        }
+    }
+
+    #[test]
+    fn no_form_has_digits_that_the_half_width_makes_meaningless() {
+        for (value, half_width, written, short) in [
+            (27_939.71, None, "27,939.71", "27.9k"),
+            (27_939.71, Some(0.0), "27,939.71", "27.9k"),
+            (27_939.71, Some(0.0012), "27,939.71", "27.9k"),
+            (27_939.71, Some(0.44), "27,939.71", "27.9k"),
+            (27_939.71, Some(4.4), "27,939.7", "27.9k"),
+            (27_939.71, Some(443.0), "27,940", "27.9k"),
+            (27_939.71, Some(14_300.0), "28,000", "28k"),
+            (935.0, Some(150.0), "940", "940"),
+            (184.69, Some(2.5), "184.7", "185"),
+            (1.234, Some(0.44), "1.23", "1.23"),
+            (1.234, Some(4.4), "1.2", "1.2"),
+            (12.0, Some(4.4), "12.0", "12.0"),
+        ] {
+            assert_eq!(decimal_within(value, 2, half_width), written, "{value} {half_width:?}");
+            assert_eq!(compact_within(value, half_width), short, "{value} {half_width:?}");
+        }
+        for (ratio, half_width, text) in [
+            (0.6186, None, "61.86 %"),
+            (0.6186, Some(0.000_01), "61.86 %"),
+            (0.6186, Some(0.004), "61.86 %"),
+            (0.6186, Some(0.04), "61.9 %"),
+            (0.6186, Some(0.4), "62 %"),
+            (0.000_006, Some(0.4), "6.0e-6"),
+            (0.999_999, Some(0.4), "99.9999 %"),
+        ] {
+            assert_eq!(percent_within(ratio, half_width), text, "{ratio} {half_width:?}");
         }
     }
 

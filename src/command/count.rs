@@ -81,7 +81,7 @@ pub(super) fn count(
         bail!("{}: {}", shown(directory), printable(why));
     }
     let mut summary = Summary::new(&run, SystemTime::now());
-    if options.writes_json() && shard == Shard::WHOLE {
+    if options.writes_potentials() && shard == Shard::WHOLE {
         summary.read_potentials(&run, Instant::now() + BatchPotentials::PATIENCE);
     }
     if shard != Shard::WHOLE {

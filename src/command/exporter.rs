@@ -5,7 +5,7 @@
 use super::display::fault;
 use super::leaving::Leaving;
 use crate::figures::checks::Checks;
-use crate::figures::{Export, Format, Report, Summary};
+use crate::figures::{Export, Report, Summary};
 use crate::platform::fault;
 use crate::run::{BatchPotentials, Runs};
 use crate::text::shown;
@@ -117,7 +117,7 @@ impl Exporter {
     }
 
     fn figures(&self, runs: Runs, exports: &[Export]) -> Arc<ExportFigures> {
-        let have_potentials = exports.iter().any(|export| export.format() == Format::JSON);
+        let have_potentials = exports.iter().any(|export| export.format().has_potentials());
         let checks = self.checks.clone();
         Arc::new(ExportFigures { runs, checks, have_potentials, summaries: OnceLock::new() })
     }

@@ -5,7 +5,7 @@ use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
 use crate::figures::problems::{first_of, spelled_out};
-use crate::figures::{ComparedRun, Comparison, Export, Failure, Format, Report, Summary, run_prefixes};
+use crate::figures::{Comparison, Export, Failure, Format, Report, Summary, run_prefixes};
 use crate::options::OptionValues;
 use crate::run::Watch;
 use crate::text::{printable, shown};
@@ -135,27 +135,13 @@ pub(super) fn name_comparison(comparison: &Comparison, exports: &[Export], print
     if was_read(Some(printed)) {
         return;
     }
-    let of_runs = |sentences: fn(&ComparedRun) -> Vec<String>| {
-        let of_run = move |run: &ComparedRun| {
-            let source = run.source.clone();
-            sentences(run).into_iter().map(move |sentence| format!("{source}: {sentence}"))
-        };
-        comparison.runs().flat_map(of_run)
-    };
-    let waiting = of_runs(|run| {
-        let waiting = Some(run.waiting).filter(|&waiting| waiting > 0);
-        waiting
-            .map(|count| format!("not counted yet: {count} of the batches that were seen"))
-            .into_iter()
-            .collect()
-    });
-    let set_aside = of_runs(|run| run.set_aside.iter().map(|what| format!("set aside: {what}")).collect());
-    let problems = set_aside.chain(of_runs(|run| run.disagreements.clone()));
-    let problems = problems.chain(of_runs(|run| run.notices.clone()));
+    let waiting = comparison.runs().filter(|run| run.waiting > 0);
+    let waiting = waiting
+        .map(|run| format!("{}: not counted yet: {} of the batches that were seen", run.source, run.waiting));
     let failures = comparison.failed.iter().flatten().map(Failure::to_string);
     let where_all_are = where_all_are(exports);
     say_all(first_of(waiting, &where_all_are));
-    say_all(first_of(problems, &where_all_are));
+    say_all(first_of(comparison.problems().into_iter(), &where_all_are));
     say_all(first_of(failures, &where_all_are));
 }
 

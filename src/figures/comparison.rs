@@ -142,6 +142,19 @@ impl Comparison {
         std::iter::once(&self.base).chain(self.comparisons.iter().map(|compared| &compared.new))
     }
 
+    /// What is wrong with the runs, the gravest first: what was set aside, what else costs figures, the notices.
+    pub fn problems(&self) -> Vec<String> {
+        let kinds: [fn(&ComparedRun) -> (&str, &Vec<String>); 3] =
+            [|run| ("set aside: ", &run.set_aside), |run| ("", &run.disagreements), |run| ("", &run.notices)];
+        let of = |kind: fn(&ComparedRun) -> (&str, &Vec<String>)| {
+            self.runs().flat_map(move |run| {
+                let (what, sentences) = kind(run);
+                sentences.iter().map(move |sentence| format!("{}: {what}{sentence}", run.source))
+            })
+        };
+        kinds.into_iter().flat_map(of).collect()
+    }
+
     /// The figures that are compared in any of the runs, in the order of the table.
     pub(super) fn figures(&self) -> Vec<&'static Figure> {
         let is_compared = |figure: &&'static Figure| {

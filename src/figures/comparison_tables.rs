@@ -1,37 +1,90 @@
-//! Comparisons as tables for people: a whole comparison, and the short section on the baseline in a summary.
+//! Comparisons for people: their tables and sentences, which every format takes from here, and how text and Markdown put
+//! them together.
 
 use super::comparison::{Against, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn};
+use super::document::{COUNTED, Document, DocumentCell, DocumentTable, failed, whole_table};
 use super::figure::{Figure, FigureUnit, Number};
-use super::table_style::{TableStyle, bullets, coloured, draw, draw_figures, failed, name, safe};
-use super::{Change, ComparedRun, Direction, Failure};
+use super::folding::MOST_LAYERS;
+use super::problems::first_of;
+use super::table_style::{ALL_ARE, TableStyle, bullets, draw_table, failures, safe};
+use super::{Change, ComparedRun, Direction};
 use crate::run::run_names::directory_to_show;
 use crate::text::{elide, thousands};
-use comfy_table::Cell;
 use std::path::Path;
 
-/// The runs, and for each new one its total, one table for each figure, and notes.
+const NOISE: &str =
+    "± is the 95 % confidence interval of the difference, with the batches as samples of the data.";
+
+/// What is said of a new run and its base.
+struct ComparisonSection {
+    totals: Vec<DocumentTable>,
+    /// Whether the totals differ by more than noise.
+    differences: Vec<String>,
+    /// A table for each figure that is not the same in every layer.
+    parts: Vec<DocumentTable>,
+    /// Which figures are, and why the runs are hard to compare.
+    notes: Vec<String>,
+}
+
+impl ComparisonSection {
+    fn new(base: &ComparedRun, Compared { new, changes, differences }: &Compared) -> Self {
+        let what = format!("NEW {} compared with BASE {}", new.source, base.source);
+        let (same, differing): (Vec<&Figure>, Vec<_>) =
+            changes.total.figures().partition(|figure| is_same_in_all(changes, figure));
+        let same: Vec<&str> = same.into_iter().map(|figure| figure.label).collect();
+        let same = (!same.is_empty()).then(|| format!("the same in every layer: {}", same.join(", ")));
+        Self {
+            totals: totals(changes, ["BASE", "NEW"], &what),
+            differences: differences.iter().map(ToString::to_string).collect(),
+            parts: differing.into_iter().map(|figure| parts(changes, figure, &what)).collect(),
+            notes: same.into_iter().chain(notes(changes)).collect(),
+        }
+    }
+}
+
+pub(super) fn of_comparison(comparison: &Comparison) -> Document {
+    let names = std::iter::once("BASE").chain(std::iter::repeat("NEW"));
+    let fact = |(what, run): (&str, &ComparedRun)| format!("{what}: {}: {}", run.source, described(run));
+    let several = comparison.comparisons.len() > 1;
+    let (mut tables, mut notes) = (Vec::new(), Vec::new());
+    tables.extend(several.then(|| overview(comparison, usize::MAX)));
+    for compared in &comparison.comparisons {
+        let section = ComparisonSection::new(&comparison.base, compared);
+        tables.extend(section.totals.into_iter().chain(section.parts));
+        let of = if several { format!("{}: ", compared.new.source) } else { String::new() };
+        let said = section.differences.into_iter().chain(section.notes);
+        notes.extend(said.map(|note| format!("{of}{note}")));
+    }
+    notes.extend(first_of(comparison.problems().into_iter(), ALL_ARE));
+    Document {
+        title: "Comparison".to_owned(),
+        facts: names.zip(comparison.runs()).map(fact).collect(),
+        tables,
+        notes,
+        failed: failed(comparison.failed.as_deref()),
+    }
+}
+
+/// The same as text or Markdown.
 pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> String {
     let mut parts = vec![heading(comparison, style)];
     let several = comparison.comparisons.len() > 1;
     if several {
-        parts.push(overview(comparison, style));
+        let longest = if style == TableStyle::Markdown { usize::MAX } else { LONGEST_SOURCE };
+        parts.push(draw_table(&overview(comparison, longest), style));
     }
     for compared in &comparison.comparisons {
         if several {
             parts.push(title(&compared.new, style));
         }
-        parts.extend(sections(compared, style));
+        let section = ComparisonSection::new(&comparison.base, compared);
+        parts.extend(section.totals.iter().map(|table| draw_table(table, style)));
+        parts.extend(bullets(section.differences, style));
+        parts.extend(section.parts.iter().map(|table| draw_table(table, style)));
+        parts.extend(bullets(section.notes, style));
     }
-    let problems = comparison.runs().flat_map(|run| {
-        let set_aside = run.set_aside.iter().map(|what| format!("{}: set aside: {what}", run.source));
-        let others = run.disagreements.iter().chain(&run.notices);
-        set_aside.chain(others.map(|what| format!("{}: {what}", run.source)))
-    });
-    let problems = bullets(problems, style);
-    if !problems.is_empty() {
-        parts.push(problems);
-    }
-    parts.extend(failed(comparison.failed.iter().flatten().map(Failure::to_string), style));
+    parts.extend(bullets(first_of(comparison.problems().into_iter(), ALL_ARE), style));
+    parts.extend(failures(failed(comparison.failed.as_deref()), style));
     parts.join("\n\n") + "\n"
 }
 
@@ -39,7 +92,7 @@ pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> S
 fn heading(comparison: &Comparison, style: TableStyle) -> String {
     let names = std::iter::once("BASE").chain(std::iter::repeat("NEW "));
     let runs = names.zip(comparison.runs()).map(|(name, run)| {
-        let (source, described) = (safe(&run.source, style), described(run, style));
+        let (source, described) = (safe(&run.source, style), safe(&described(run), style));
         match style {
             // A path can be long, so it has a line of its own.
             TableStyle::Text | TableStyle::Coloured => format!("{name}  {source}\n      {described}"),
@@ -55,13 +108,13 @@ fn heading(comparison: &Comparison, style: TableStyle) -> String {
 
 /// `digits-snn · 12 batches, 192 samples · complete`; where the source is an exported file, with the directory that was
 /// counted.
-fn described(run: &ComparedRun, style: TableStyle) -> String {
+fn described(run: &ComparedRun) -> String {
     let directory = run.directory.as_deref().filter(|&directory| directory != run.source);
     let directory = directory.and_then(|path| directory_to_show(&run.name, Some(Path::new(path))));
-    let directory = directory.map_or(String::new(), |directory| format!(" ({})", safe(&directory, style)));
     format!(
-        "{}{directory} · {} batches, {} samples · {}{}",
-        safe(&run.name, style),
+        "{}{} · {} batches, {} samples · {}{}",
+        run.name,
+        directory.map_or(String::new(), |directory| format!(" ({directory})")),
         thousands(run.batches.into()),
         thousands(run.samples),
         if run.complete { "complete" } else { "NOT complete" },
@@ -69,37 +122,30 @@ fn described(run: &ComparedRun, style: TableStyle) -> String {
     )
 }
 
-/// The longest path of a run in the table of all runs, in columns.
+/// The longest path of a run in the table of all runs on a terminal, in columns.
 const LONGEST_SOURCE: usize = 24;
 
 /// All runs in one table: the effective operations of each, and how far they are from those of the base.
-fn overview(comparison: &Comparison, style: TableStyle) -> String {
-    let source = |run: &ComparedRun| match style {
-        TableStyle::Markdown => name(&run.source, style),
-        TableStyle::Text | TableStyle::Coloured => safe(&elide(&run.source, LONGEST_SOURCE), style),
-    };
-    let rows = overview_rows(comparison).into_iter().zip(comparison.runs());
-    let rows = rows.map(|(cells, run)| std::iter::once(source(run)).chain(cells).collect());
-    draw(OVERVIEW.to_vec(), 1, rows.collect::<Vec<Vec<String>>>(), style)
-}
-
-/// The columns of the table of all runs.
-pub(super) const OVERVIEW: [&str; 5] = ["run", "effective", "sparsity", "against BASE", "that is"];
-
-/// What stands beside each run in the table of all runs, the base first.
-pub(super) fn overview_rows(comparison: &Comparison) -> Vec<[String; 4]> {
+fn overview(comparison: &Comparison, longest_source: usize) -> DocumentTable {
     let figure = Figure::EFFECTIVE_PER_SAMPLE;
     let value = |run: &ComparedRun, figure: &Figure| figure.text(run.rows.total.values.get(figure));
-    let row = |run: &ComparedRun, difference: [String; 2]| {
-        let [text, verdict] = difference;
-        [value(run, figure), value(run, Figure::SPARSITY), text, verdict]
+    let row = |run: &ComparedRun, [difference, verdict]: [String; 2]| {
+        let source = if longest_source == usize::MAX {
+            run.source.clone()
+        } else {
+            elide(&run.source, longest_source)
+        };
+        vec![source, value(run, figure), value(run, Figure::SPARSITY), difference, verdict]
     };
     let new = comparison.comparisons.iter().map(|Compared { new, differences, .. }| {
         let known = differences.iter().find(|difference| difference.figure == figure);
-        let none = || ["–".to_owned(), "unknown".to_owned()];
-        row(new, known.map_or_else(none, |known| [known.text(), known.verdict().to_owned()]))
+        let unknown = || ["–".to_owned(), "unknown".to_owned()];
+        row(new, known.map_or_else(unknown, |known| [known.text(), known.verdict().to_owned()]))
     });
-    std::iter::once(row(&comparison.base, [String::new(), String::new()])).chain(new).collect()
+    let rows: Vec<_> = std::iter::once(row(&comparison.base, Default::default())).chain(new).collect();
+    let caption = format!("Effective neuron operations per sample of {} runs. {COUNTED} {NOISE}", rows.len());
+    let head = ["run", "effective", "sparsity", "against BASE", "that is"];
+    whole_table("runs", caption, &head, 1, rows)
 }
 
 fn title(run: &ComparedRun, style: TableStyle) -> String {
@@ -110,103 +156,107 @@ fn title(run: &ComparedRun, style: TableStyle) -> String {
     }
 }
 
-fn sections(compared: &Compared, style: TableStyle) -> Vec<String> {
-    let changes = &compared.changes;
-    let mut parts = vec![total(&changes.total, ["in total", "BASE", "NEW"], style)];
-    let measured = changes.total_measured.iter();
-    parts.extend(measured.map(|all| total(all, [WITH_MEASURED, "BASE", "NEW"], style)));
-    if !compared.differences.is_empty() {
-        parts.push(bullets(compared.differences.iter().map(ToString::to_string), style));
-    }
-    parts.extend(changes.total.figures().map(|figure| figure_table(changes, figure, style)));
-    if !changes.notes.is_empty() {
-        parts.push(bullets(&changes.notes, style));
-    }
-    parts
-}
-
-/// What the table of the total with the measured layers is called.
-const WITH_MEASURED: &str = "in total, with measured prices";
-
-/// All compared figures of a total.
-fn total(changes: &FigureChanges, [what, base, new]: [&str; 3], style: TableStyle) -> String {
-    let rows = changes.figures().map(|figure| {
-        let mut row = vec![Cell::new(figure.label)];
-        row.extend(cells(&changes.get(figure)));
-        row
-    });
-    draw(vec![what, base, new, "difference", "change"], 1, rows.collect(), style)
+/// All compared figures of the total, and of that with measured prices. `what` is compared with what.
+fn totals(changes: &Changes, [base, new]: [&str; 2], what: &str) -> Vec<DocumentTable> {
+    let table = |label, of: &str, caption: String, total: &FigureChanges| {
+        let row = |figure: &'static Figure| {
+            std::iter::once(figure.label.into()).chain(cells(&total.get(figure))).collect()
+        };
+        let rows: Vec<Vec<DocumentCell>> = total.figures().map(row).collect();
+        whole_table(label, caption, &[of, base, new, "difference", "change"], 1, rows)
+    };
+    let caption = format!("Neuron operations in total: {what}. {COUNTED}");
+    let mut tables = vec![table("comparison", "in total", caption, &changes.total)];
+    let caption = || format!("Neuron operations in total, with measured prices: {what}.");
+    let of = "in total, with measured prices";
+    tables.extend(changes.total_measured.iter().map(|all| table("comparison", of, caption(), all)));
+    tables
 }
 
 /// Base, new, difference and change; of a ratio the change is the difference, in percentage points.
-fn cells(change: &Change) -> [Cell; 4] {
-    let value = |value: Option<f64>| Cell::new(change.figure.text(value.map(Number::Real)));
+fn cells(change: &Change) -> [DocumentCell; 4] {
+    let value = |value: Option<f64>| change.figure.text(value.map(Number::Real)).into();
     let distance = if change.figure.unit == FigureUnit::Ratio { String::new() } else { change.distance() };
-    [value(change.base), value(change.new), coloured(distance, change), coloured(change.text(), change)]
+    let [distance, text] = [distance, change.text()].map(|text| DocumentCell::of_change(text, change));
+    [value(change.base), value(change.new), distance, text]
 }
 
 /// Whether a figure is the same in every layer and class of two runs.
-pub(super) fn is_same_in_all(changes: &Changes, figure: &'static Figure) -> bool {
+fn is_same_in_all(changes: &Changes, figure: &'static Figure) -> bool {
     let is_same = |part: &PartChanges| {
         part.presence == PresentIn::Both && part.figures.get(figure).direction() == Some(Direction::Same)
     };
     changes.layers.iter().chain(&changes.neurons).all(is_same)
 }
 
-/// One figure of every layer and class; only a line if it is the same in all of them.
-fn figure_table(changes: &Changes, figure: &'static Figure, style: TableStyle) -> String {
-    if is_same_in_all(changes, figure) {
-        return format!("{}: the same in every layer.", figure.label);
-    }
+/// One figure of every layer and class; of very many, those that changed most.
+fn parts(changes: &Changes, figure: &'static Figure, what: &str) -> DocumentTable {
     let kinds = [("layer", &changes.layers), ("neuron", &changes.neurons)];
     let parts = kinds.into_iter().flat_map(|(kind, parts)| parts.iter().map(move |part| (kind, part)));
-    let rows = parts.map(|(kind, part)| {
-        let [base, new, distance, change] = cells(&part.figures.get(figure));
-        let change = if part.presence == PresentIn::Both { change } else { Cell::new(part.presence.word()) };
-        let mut row = vec![Cell::new(kind), Cell::new(name(&part.name, style)), base, new];
+    let mut parts: Vec<(&str, &PartChanges)> = parts.collect();
+    if parts.len() > MOST_LAYERS {
+        let change = |part: &PartChanges| part.figures.get(figure).absolute().map_or(f64::MAX, f64::abs);
+        parts.sort_by(|(_, one), (_, other)| change(other).total_cmp(&change(one)));
+    }
+    let rows = parts.into_iter().map(|(kind, part)| {
+        let [base, new, distance, mut change] = cells(&part.figures.get(figure));
+        if part.presence != PresentIn::Both {
+            change = part.presence.word().into();
+        }
+        let mut row = vec![kind.into(), part.name.as_str().into(), base, new];
         row.extend((figure.unit != FigureUnit::Ratio).then_some(distance));
         row.push(change);
         row
     });
-    let mut header = vec!["", figure.label, "BASE", "NEW"];
-    header.extend((figure.unit != FigureUnit::Ratio).then_some("difference"));
-    header.push("change");
-    draw(header, 2, rows.collect(), style)
+    let rows: Vec<Vec<DocumentCell>> = rows.collect();
+    let caption = format!("The {} of each layer and neuron class: {what}.", figure.label);
+    let mut head = vec!["", figure.label, "BASE", "NEW", "difference", "change"];
+    head.retain(|&heading| figure.unit != FigureUnit::Ratio || heading != "difference");
+    let rest = format!(
+        "and {} rows more, which changed less",
+        thousands(rows.len().saturating_sub(MOST_LAYERS) as u128)
+    );
+    whole_table(figure.name, caption, &head, 2, rows).folded(MOST_LAYERS, rest)
 }
 
-/// The section on the baseline in a summary: the total, and the changes by layer.
-pub(super) fn against(against: &Against, style: TableStyle) -> String {
-    let changes = &against.changes;
-    let source = safe(&against.base.source, style);
-    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
-    let mut parts = vec![
-        format!("Against the baseline {source}:{separator}{}", described(&against.base, style)),
-        total(&changes.total, ["in total", "baseline", "this run"], style),
-    ];
-    let measured = changes.total_measured.iter();
-    parts.extend(measured.map(|all| total(all, [WITH_MEASURED, "baseline", "this run"], style)));
+/// Why the runs are hard to compare.
+fn notes(changes: &Changes) -> Vec<String> {
+    first_of(changes.notes.iter().cloned(), ALL_ARE)
+}
+
+/// The tables on the baseline of a summary: the total, and the changes by layer.
+pub(super) fn against(Against { base, changes }: &Against) -> Vec<DocumentTable> {
+    let what = format!("this run compared with the baseline {}", base.source);
+    let mut tables = totals(changes, ["baseline", "this run"], &what);
     if !changes.layers.is_empty() {
-        parts.push(draw_figures(changes.total.figures().collect(), style, |figures| {
-            let header =
-                std::iter::once("change by layer").chain(figures.iter().map(|figure| figure.heading));
-            let rows = changes.layers.iter().map(|part| layer(part, figures, style)).collect();
-            draw(header.collect(), 1, rows, style)
-        }));
+        let figures: Vec<&'static Figure> = changes.total.figures().collect();
+        let rows: Vec<Vec<DocumentCell>> = changes.layers.iter().map(|part| layer(part, &figures)).collect();
+        let caption = format!("The change of each layer: {what}.");
+        let table = whole_table("baseline", caption, &["change by layer"], 1, rows);
+        tables.push(table.with_figures(figures, false));
     }
-    if !changes.notes.is_empty() {
-        parts.push(bullets(&changes.notes, style));
-    }
-    parts.join("\n\n")
+    tables
 }
 
-fn layer(part: &PartChanges, figures: &[&'static Figure], style: TableStyle) -> Vec<Cell> {
-    let mut row = vec![Cell::new(name(&part.name, style))];
+fn layer(part: &PartChanges, figures: &[&'static Figure]) -> Vec<DocumentCell> {
+    let mut row = vec![part.name.as_str().into()];
     row.extend(figures.iter().map(|figure| part.figures.get(figure)).map(|change| match part.presence {
-        PresentIn::Both => coloured(change.text(), &change),
-        _ => Cell::new("–"),
+        PresentIn::Both => DocumentCell::of_change(change.text(), &change),
+        _ => "–".into(),
     }));
     if part.presence != PresentIn::Both {
-        row[1] = Cell::new(part.presence.word());
+        row[1] = part.presence.word().into();
     }
     row
+}
+
+/// The section on the baseline in a summary as text.
+pub(super) fn against_text(baseline: &Against, style: TableStyle) -> String {
+    let source = safe(&baseline.base.source, style);
+    let separator = if style == TableStyle::Markdown { "\n\n" } else { "\n" };
+    let described = safe(&described(&baseline.base), style);
+    let mut parts = vec![format!("Against the baseline {source}:{separator}{described}")];
+    parts.extend(against(baseline).iter().map(|table| draw_table(table, style)));
+    parts.extend(bullets(notes(&baseline.changes), style));
+    parts.join("\n\n")
 }

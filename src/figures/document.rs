@@ -1,8 +1,7 @@
 //! Reports as a document: a title, facts, tables and notes. It has text as it is, which each format escapes.
 
-use super::comparison::{Changes, Compared, Comparison, PartChanges, PresentIn};
-use super::comparison_tables::{OVERVIEW, is_same_in_all, overview_rows};
-use super::figure::{Figure, FigureUnit, Number, ShownIn};
+use super::comparison_tables::{against, of_comparison};
+use super::figure::{Figure, ShownIn};
 use super::folding::{MOST_LAYERS, by_share, rest};
 use super::format::{NO_TABLES, Report};
 use super::problems::spelled_out;
@@ -10,13 +9,13 @@ use super::row::RowSums;
 use super::run_times::{RunTimes, elapsed, last, pace, state};
 use super::table_style::{ALL_ARE, ratio};
 use super::{
-    Against, Agreement, Change, ClassFigures, ComparedRun, Failure, LayerFigures, RankFigures, Summary,
-    TotalFigures, directories_of, run_prefixes,
+    Agreement, Change, ClassFigures, Direction, Failure, LayerFigures, RankFigures, Summary, TotalFigures,
+    directories_of, run_prefixes,
 };
 use crate::run::Status;
 use crate::run::interval::Uncertainty;
 use crate::run::ranks::RankState;
-use crate::text::{numbered, part_of, percent, rounded_to, span, thousands};
+use crate::text::{numbered, part_of, percent_within, span, thousands};
 use anyhow::bail;
 use std::cmp::Reverse;
 
@@ -35,22 +34,40 @@ pub(super) struct DocumentTable {
     /// One word for it, to refer to it by.
     pub(super) label: &'static str,
     pub(super) caption: String,
-    pub(super) head: Vec<String>,
+    pub(super) head: Vec<DocumentCell>,
     pub(super) text_columns: usize,
     /// The figures that have a column, and the place of the first: where there is little room, some are left out.
     pub(super) figures: Vec<&'static Figure>,
     pub(super) first_figure: usize,
-    pub(super) rows: Vec<Vec<String>>,
+    pub(super) rows: Vec<Vec<DocumentCell>>,
     /// How many rows are shown at first.
     pub(super) shown: usize,
     /// What the rows beyond those are; empty if there are none.
     pub(super) rest: String,
     /// The sums over all rows.
-    pub(super) sums: Vec<Vec<String>>,
+    pub(super) sums: Vec<Vec<DocumentCell>>,
+}
+
+/// The text of a cell, and of a change whether it is a gain.
+pub(super) struct DocumentCell {
+    pub(super) text: String,
+    pub(super) direction: Option<Direction>,
+}
+
+impl<T: Into<String>> From<T> for DocumentCell {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), direction: None }
+    }
+}
+
+impl DocumentCell {
+    pub(super) fn of_change(text: String, change: &Change) -> Self {
+        Self { text, direction: change.direction() }
+    }
 }
 
 /// What effective and dense operations are: a table of them means nothing without.
-const COUNTED: &str = "An effective operation is one operation of an update that changed a neuron's membrane potential; \
+pub(super) const COUNTED: &str = "An effective operation is one operation of an update that changed a neuron's membrane potential; \
     dense operations are those of all updates, at every time step. Sparsity is the part of the dense operations that is \
     not needed.";
 
@@ -60,9 +77,6 @@ pub(super) const MEASURED: &str =
 
 const INTERVAL: &str =
     "± is the 95 % confidence interval of the figure for the whole run, from the batches counted so far.";
-
-const NOISE: &str =
-    "± is the 95 % confidence interval of the difference, with the batches as samples of the data.";
 
 pub(super) fn document(report: Report<'_>) -> anyhow::Result<Document> {
     Ok(match report {
@@ -81,7 +95,7 @@ fn of_run(summary: &Summary) -> Document {
     if !summary.ranks.is_empty() {
         tables.push(ranks(summary));
     }
-    tables.extend(summary.baseline.iter().map(against));
+    tables.extend(summary.baseline.iter().flat_map(against));
     let mut facts = parts_of_heading(summary);
     facts.extend(agreement_lines(&summary.agreement));
     let against = summary.baseline.iter().flat_map(|baseline| baseline.changes.notes.clone());
@@ -149,7 +163,7 @@ fn notes(summary: &Summary) -> impl Iterator<Item = String> {
     spelled_out([("", &summary.problems[..])], ALL_ARE).into_iter().chain(measured)
 }
 
-fn failed(failures: Option<&[Failure]>) -> Vec<String> {
+pub(super) fn failed(failures: Option<&[Failure]>) -> Vec<String> {
     failures.into_iter().flatten().map(Failure::to_string).collect()
 }
 
@@ -180,9 +194,9 @@ fn cells(
 
 /// The part of the whole that a row is, with the digits that its operations have.
 fn share(sums: &RowSums, uncertainty: Option<&Uncertainty>, whole: u128) -> String {
-    let Some(share) = sums.share_of(whole) else { return ratio(None) };
-    let half_width = uncertainty.and_then(|uncertainty| uncertainty.relative).unwrap_or_default() * share;
-    rounded_to(share * 100.0, half_width * 100.0).map_or_else(|| percent(share), |text| format!("{text} %"))
+    let part = uncertainty.and_then(|uncertainty| uncertainty.relative);
+    sums.share_of(whole)
+        .map_or_else(|| ratio(None), |share| percent_within(share, part.map(|part| part * share)))
 }
 
 pub(super) fn layers(summary: &Summary) -> DocumentTable {
@@ -204,7 +218,8 @@ pub(super) fn layers(summary: &Summary) -> DocumentTable {
         sum
     };
     let measured = summary.total_measured.iter().map(|total| ("with measured", total));
-    let sums = std::iter::once(("total", &summary.total)).chain(measured).map(sum).collect();
+    let sums =
+        std::iter::once(("total", &summary.total)).chain(measured).map(|total| row_of(sum(total))).collect();
     let rest = rest(&ordered, MOST_LAYERS, whole).unwrap_or_default();
     let rows = ordered.into_iter().map(row).collect();
     let caption = format!(
@@ -278,17 +293,18 @@ pub(super) fn ranks(summary: &Summary) -> DocumentTable {
 }
 
 /// A table that shows all its rows.
-fn whole_table(
+pub(super) fn whole_table(
     label: &'static str,
     caption: String,
     head: &[&str],
     text_columns: usize,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<impl Into<DocumentCell>>>,
 ) -> DocumentTable {
+    let rows: Vec<Vec<DocumentCell>> = rows.into_iter().map(row_of).collect();
     DocumentTable {
         label,
         caption,
-        head: head.iter().copied().map(str::to_owned).collect(),
+        head: head.iter().copied().map(Into::into).collect(),
         text_columns,
         figures: Vec::new(),
         first_figure: head.len(),
@@ -299,16 +315,20 @@ fn whole_table(
     }
 }
 
+fn row_of(cells: Vec<impl Into<DocumentCell>>) -> Vec<DocumentCell> {
+    cells.into_iter().map(Into::into).collect()
+}
+
 impl DocumentTable {
     /// The same with columns for figures behind the others, and for the share of the whole.
-    fn with_figures(mut self, figures: Vec<&'static Figure>, has_share: bool) -> Self {
+    pub(super) fn with_figures(mut self, figures: Vec<&'static Figure>, has_share: bool) -> Self {
         let headings = figures.iter().map(|figure| figure.heading).chain(has_share.then_some("share"));
-        self.head.extend(headings.map(str::to_owned));
+        self.head.extend(headings.map(Into::into));
         Self { figures, ..self }
     }
 
     /// The same with so many rows at first; `rest` says what the others are.
-    fn folded(self, most: usize, rest: String) -> Self {
+    pub(super) fn folded(self, most: usize, rest: String) -> Self {
         if self.rows.len() <= most { self } else { Self { shown: most, rest, ..self } }
     }
 }
@@ -351,102 +371,4 @@ pub(super) fn runs(summaries: &[Summary]) -> DocumentTable {
     head.retain(|&heading| has_directory || heading != "directory");
     let rows = summaries.iter().zip(&directories).map(row).collect();
     whole_table("runs", caption, &head, head.len() - 1, rows).with_figures(figures, false)
-}
-
-fn of_comparison(comparison: &Comparison) -> Document {
-    let names = std::iter::once("BASE").chain(std::iter::repeat("NEW"));
-    let facts = names.zip(comparison.runs()).map(|(what, run)| format!("{what}: {}", described(run)));
-    let mut tables = Vec::new();
-    if comparison.comparisons.len() > 1 {
-        tables.push(overview(comparison));
-    }
-    let mut notes: Vec<String> = Vec::new();
-    for Compared { new, changes, differences } in &comparison.comparisons {
-        let of = [comparison.base.source.as_str(), new.source.as_str()];
-        tables.push(totals(changes, of));
-        let (same, differing): (Vec<_>, Vec<_>) =
-            changes.total.figures().partition(|figure| is_same_in_all(changes, figure));
-        tables.extend(differing.into_iter().map(|figure| parts(changes, figure, of)));
-        notes.extend(
-            same.iter().map(|figure| format!("{}: {}: the same in every layer.", new.source, figure.label)),
-        );
-        notes.extend(differences.iter().map(|difference| format!("{}: {difference}", new.source)));
-        notes.extend(changes.notes.clone());
-    }
-    for run in comparison.runs() {
-        notes.extend(run.set_aside.iter().map(|what| format!("{}: set aside: {what}", run.source)));
-        notes.extend(run.notices.iter().map(|what| format!("{}: {what}", run.source)));
-    }
-    Document {
-        title: "Comparison".to_owned(),
-        facts: facts.collect(),
-        tables,
-        notes,
-        failed: failed(comparison.failed.as_deref()),
-    }
-}
-
-/// All runs in one table.
-fn overview(comparison: &Comparison) -> DocumentTable {
-    let rows = overview_rows(comparison).into_iter().zip(comparison.runs());
-    let rows: Vec<Vec<String>> =
-        rows.map(|(cells, run)| std::iter::once(run.source.clone()).chain(cells).collect()).collect();
-    let caption = format!("Effective neuron operations per sample of {} runs. {COUNTED} {NOISE}", rows.len());
-    whole_table("runs", caption, &OVERVIEW, 1, rows)
-}
-
-fn described(run: &ComparedRun) -> String {
-    format!(
-        "{} ({}), {} batches, {} samples, {}",
-        run.source,
-        run.name,
-        thousands(run.batches.into()),
-        thousands(run.samples),
-        if run.complete { "complete" } else { "NOT complete" },
-    )
-}
-
-/// Base, new, difference and change of a figure.
-fn change_cells(change: &Change) -> [String; 4] {
-    let value = |value: Option<f64>| change.figure.text(value.map(Number::Real));
-    let distance = if change.figure.unit == FigureUnit::Ratio { String::new() } else { change.distance() };
-    [value(change.base), value(change.new), distance, change.text()]
-}
-
-fn totals(changes: &Changes, [base, new]: [&str; 2]) -> DocumentTable {
-    let rows = changes.total.figures().map(|figure| {
-        std::iter::once(figure.label.to_owned()).chain(change_cells(&changes.total.get(figure))).collect()
-    });
-    let caption = format!("Neuron operations in total: {new} (new) compared with {base} (base). {COUNTED}");
-    let head = ["in total", "base", "new", "difference", "change"];
-    whole_table("comparison", caption, &head, 1, rows.collect())
-}
-
-/// One figure of every layer and class.
-fn parts(changes: &Changes, figure: &'static Figure, [base, new]: [&str; 2]) -> DocumentTable {
-    let kinds = [("layer", &changes.layers), ("neuron", &changes.neurons)];
-    let parts = kinds.into_iter().flat_map(|(kind, parts)| parts.iter().map(move |part| (kind, part)));
-    let row = |(kind, part): (&str, &PartChanges)| {
-        let mut row = vec![kind.to_owned(), part.name.clone()];
-        row.extend(change_cells(&part.figures.get(figure)));
-        if part.presence != PresentIn::Both {
-            row[5] = part.presence.word().to_owned();
-        }
-        row
-    };
-    let caption = format!(
-        "The {} of each layer and neuron class: {new} (new) compared with {base} (base).",
-        figure.label
-    );
-    let head = ["", "name", "base", "new", "difference", "change"];
-    let rows: Vec<_> = parts.map(row).collect();
-    let rest = format!("and {} rows more", thousands(rows.len().saturating_sub(MOST_LAYERS) as u128));
-    whole_table(figure.name, caption, &head, 2, rows).folded(MOST_LAYERS, rest)
-}
-
-/// The changes in total from the baseline of a run.
-fn against(against: &Against) -> DocumentTable {
-    let mut table = totals(&against.changes, [&against.base.source, "this run"]);
-    table.label = "baseline";
-    table
 }

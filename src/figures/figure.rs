@@ -3,7 +3,7 @@
 
 use super::row::RowSums;
 use crate::run::interval::Uncertainty;
-use crate::text::{decimal, percent, plus_minus, rounded_to, thousands};
+use crate::text::{decimal, decimal_within, percent, percent_within, plus_minus, thousands};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -485,29 +485,23 @@ impl Figure {
     /// The value for people, without the digits that the uncertainty of the row makes meaningless. Every table has its
     /// figures from here. A row without an interval of its own takes that of the row it is a part of.
     pub fn rounded(&self, row: &RowSums, uncertainty: Option<&Uncertainty>) -> String {
-        self.within(row, uncertainty, rounded_to)
+        let half_width = self.half_width(row, uncertainty);
+        match self.number(row) {
+            Some(Number::Real(ratio)) if self.unit == FigureUnit::Ratio => percent_within(ratio, half_width),
+            Some(Number::Real(value)) => decimal_within(value, self.digits(), half_width),
+            value => self.text(value),
+        }
     }
 
     /// The value for people, with how far it may still move.
     pub fn with_uncertainty(&self, row: &RowSums, uncertainty: Option<&Uncertainty>) -> String {
-        self.within(row, uncertainty, |value, half_width| Some(plus_minus(value, half_width)))
-    }
-
-    fn within(
-        &self,
-        row: &RowSums,
-        uncertainty: Option<&Uncertainty>,
-        text: impl Fn(f64, f64) -> Option<String>,
-    ) -> String {
-        let value = self.number(row);
-        let text = match value.zip(self.half_width(row, uncertainty)) {
-            Some((value, half_width)) if self.unit == FigureUnit::Ratio => {
-                text(value.as_f64() * 100.0, half_width * 100.0).map(|text| format!("{text} %"))
+        match self.number(row).map(Number::as_f64).zip(self.half_width(row, uncertainty)) {
+            Some((ratio, half_width)) if self.unit == FigureUnit::Ratio => {
+                format!("{} %", plus_minus(ratio * 100.0, half_width * 100.0))
             }
-            Some((value, half_width)) => text(value.as_f64(), half_width),
-            None => None,
-        };
-        text.unwrap_or_else(|| self.text(value))
+            Some((value, half_width)) => plus_minus(value, half_width),
+            None => self.text(self.number(row)),
+        }
     }
 }
 

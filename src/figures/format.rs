@@ -114,6 +114,11 @@ impl Format {
         FORMATS.iter().copied().find(|format| format.suffix.eq_ignore_ascii_case(suffix))
     }
 
+    /// Whether a summary in this format shows the membrane potentials, which have to be read for it.
+    pub fn has_potentials(self) -> bool {
+        ["json", "html"].contains(&self.name)
+    }
+
     /// The suffixes of all formats, text last: `.json, .csv, .md, .tex, .html or .txt`.
     pub(super) fn suffixes() -> String {
         let formats = FORMATS.iter().skip(1).chain(&FORMATS[..1]);

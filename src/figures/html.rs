@@ -1,12 +1,12 @@
 //! Reports as one HTML file, which needs nothing else: no network, no scripts. Its style follows the reader's choice of a
 //! light or a dark screen.
 
-use super::document::{Document, DocumentTable, document};
+use super::document::{Document, DocumentCell, DocumentTable, document};
 use super::figure::{Figure, ShownIn};
 use super::format::Report;
 use super::html_charts::{comparison_charts, run_charts, runs_charts};
 use super::provenance::Provenance;
-use super::{Comparison, Summary};
+use super::{Direction, Summary};
 use crate::text::printable;
 
 const STYLE: &str = include_str!("html.css");
@@ -81,7 +81,7 @@ fn charts(report: Report<'_>) -> String {
     let charts = match report {
         Report::Run(summary) => run_charts(summary),
         Report::Runs(summaries) => runs_charts(summaries),
-        Report::Comparison(comparison @ Comparison { .. }) => comparison_charts(comparison),
+        Report::Comparison(comparison) => comparison_charts(comparison),
         Report::Part(_) => vec![],
     };
     match charts.is_empty() {
@@ -113,10 +113,15 @@ fn section(table: &DocumentTable) -> String {
     text
 }
 
-fn row(tag: &str, table: &DocumentTable, cells: &[String]) -> String {
-    let cells = cells.iter().enumerate().map(|(at, cell)| {
-        let class = if at < table.text_columns { " class=\"t\"" } else { "" };
-        format!("<{tag}{class}>{}</{tag}>", escaped(cell))
+fn row(tag: &str, table: &DocumentTable, cells: &[DocumentCell]) -> String {
+    let cells = cells.iter().enumerate().map(|(at, DocumentCell { text, direction })| {
+        let class = match direction {
+            _ if at < table.text_columns => " class=\"t\"",
+            Some(Direction::Better) => " class=\"better\"",
+            Some(Direction::Worse) => " class=\"worse\"",
+            Some(Direction::Same) | None => "",
+        };
+        format!("<{tag}{class}>{}</{tag}>", escaped(text))
     });
     format!("<tr>{}</tr>\n", cells.collect::<String>())
 }

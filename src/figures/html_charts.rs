@@ -1,4 +1,5 @@
-//! The charts of the HTML format, as SVG: operations along the run, by layer and by time step, and of several runs.
+//! The charts of the HTML format, as SVG: operations along the run, by layer and by time step, and of several runs; the
+//! membrane potentials.
 
 use super::folding::by_share;
 use super::html::escaped;
@@ -25,16 +26,16 @@ const MOST_STEPS: usize = 128;
 /// The height of a bar with its gap.
 const BAR: f64 = 20.0;
 
-/// The room for the names beside bars, and their length in columns.
+/// The room for the names and the values beside bars, and the length of the names in columns.
 const NAMES: f64 = 190.0;
+const BESIDE: f64 = 110.0;
 const NAME: usize = 28;
 
 pub(super) fn run_charts(summary: &Summary) -> Vec<String> {
     let points = summary.part.as_ref().map(|part| part.points()).unwrap_or_default();
-    [along_the_run(&points), by_layer(&summary.layers), by_step(&summary.layers)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let charts =
+        [along_the_run(&points), by_layer(&summary.layers), by_step(&summary.layers), potentials(summary)];
+    charts.into_iter().flatten().collect()
 }
 
 pub(super) fn runs_charts(summaries: &[Summary]) -> Vec<String> {
@@ -154,6 +155,43 @@ fn by_layer(layers: &[LayerFigures]) -> Option<String> {
     bar_chart(title, &bars.collect::<Vec<_>>())
 }
 
+/// How many potentials in the newest batch have which value: a row for each layer, from its lowest to its highest.
+fn potentials(summary: &Summary) -> Option<String> {
+    const ROW: f64 = 36.0;
+    const BINS: usize = 64;
+    let found = summary.part.as_ref()?.potentials()?;
+    let ordered = by_share(&summary.layers, MOST_BARS).into_iter().take(MOST_BARS);
+    let rows = ordered.filter_map(|layer| {
+        let potentials = found.layers.get(&layer.name)?;
+        let bins: Vec<f64> = potentials.bins(BINS).into_iter().map(|count| count as f64).collect();
+        Some((&layer.name, bins, potentials.range?))
+    });
+    let (mut svg, mut ground) = (String::new(), TOP);
+    for (name, bins, range) in rows {
+        ground += ROW;
+        let highest = range.highest_beside_rest(&bins);
+        let mut outline = format!("M{NAMES:.1} {ground:.1}");
+        for count in bins {
+            let height = (count / highest).min(1.0) * (ROW - 6.0);
+            let _ = write!(outline, "V{:.1}h{:.3}", ground - height, (WIDTH - NAMES - BESIDE) / BINS as f64);
+        }
+        let _ = write!(
+            svg,
+            "<text class=\"strong\" x=\"{:.1}\" y=\"{ground:.1}\" text-anchor=\"end\">{}</text>\
+             <path class=\"bar\" d=\"{outline}V{ground:.1}Z\"/>\
+             <text x=\"{:.1}\" y=\"{ground:.1}\">{} to {}</text>",
+            NAMES - 8.0,
+            escaped(&elide(name, NAME)),
+            WIDTH - BESIDE + 8.0,
+            compact(range.min),
+            compact(range.max),
+        );
+    }
+    let title =
+        format!("Membrane potentials in {}, from the lowest to the highest of each layer", found.batch);
+    (ground > TOP).then(|| figure(&title, ground + TOP, &svg))
+}
+
 /// A bar with its name, its value, how far that may move, and what is said beside it.
 struct Bar<'a> {
     name: &'a str,
@@ -168,8 +206,7 @@ fn bar_chart(title: &str, bars: &[Bar<'_>]) -> Option<String> {
     if most <= 0.0 || !most.is_finite() {
         return None;
     }
-    const TEXT: f64 = 110.0;
-    let scale = (WIDTH - NAMES - TEXT) / most;
+    let scale = (WIDTH - NAMES - BESIDE) / most;
     let mut svg = String::new();
     for (at, bar) in bars.iter().enumerate() {
         let (top, end) = (TOP + at as f64 * BAR, NAMES + bar.value * scale);

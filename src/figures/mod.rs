@@ -55,7 +55,7 @@ pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
 pub use summary::{
     ClassFigures, Failure, LayerFigures, LayersWithin, RunFigures, SCHEMA, Summary, TotalFigures,
-    directories_of, run_prefixes, uncertainty_of,
+    directories_of, run_prefixes, uncertainty_of_layers, uncertainty_of_total,
 };
 
 use summary::{SUMMARIES_SCHEMA, Tool};

@@ -3,11 +3,13 @@
 
 use super::why_incomplete::missing_at_the_end;
 use super::{Agreement, Failure, LayerFigures, Summary};
+use crate::run::prices::PricedBy;
 use crate::run::problem_list::{IN_FULL, More};
 use crate::run::{Cause, Run, Severity};
+use crate::snapshot::LayerEntry;
 use crate::text::thousands;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 /// A problem of a run.
@@ -227,9 +229,8 @@ pub(super) fn problems(
         problems.extend(difference(run, agreement));
     }
     problems.extend(unpriced(layers));
-    problems.extend(producer_warnings(run).iter().map(|warning| {
-        let reason = format!("{warning}; mind it when you read NeuroBench's own results");
-        ProblemFigures::new(Cause::ProducerWarns, Severity::Notice, "manifest.json", reason)
+    problems.extend(producer_warnings(run).into_iter().map(|warning| {
+        ProblemFigures::new(Cause::ProducerWarns, Severity::Notice, "manifest.json", warning)
     }));
     in_order(&mut problems);
     problems
@@ -262,10 +263,30 @@ fn unpriced_layers(run: &Run) -> u64 {
     (declared + others.filter(|(_, layer)| run.layer_cost(&layer.name).is_none()).count()) as u64
 }
 
-/// The warnings of the producer. The reason why the recorder stopped is a problem of its own.
-fn producer_warnings(run: &Run) -> &[String] {
-    let Some(manifest) = run.manifest() else { return &[] };
-    &manifest.warnings[..manifest.warnings.len().saturating_sub(usize::from(manifest.stopped))]
+/// The warnings of the producer that nothing else says. The reason why the recorder stopped is a problem of its own, and
+/// so is a layer without a price. Once the user has given the price, the advice to give it is out of date.
+fn producer_warnings(run: &Run) -> Vec<&str> {
+    let Some(manifest) = run.manifest() else { return vec![] };
+    let warnings =
+        &manifest.warnings[..manifest.warnings.len().saturating_sub(usize::from(manifest.stopped))];
+    let advised = |warning: &str| Some(warning.split_once("--cost ")?.1.split_once('=')?.0.to_owned());
+    let costs = &run.settings().costs;
+    let is_measured = |entry: &LayerEntry| {
+        let cost = costs.of_layer(Some(&entry.neuron), Some(&entry.reset), &entry.price);
+        cost.is_some_and(|cost| cost.priced_by == PricedBy::Measured)
+    };
+    // Very many layers may each have a warning.
+    let settled: HashSet<String> = match warnings.iter().any(|warning| advised(warning).is_some()) {
+        true => manifest.layers.iter().filter(|entry| !is_measured(entry)).map(kind).collect(),
+        false => HashSet::new(),
+    };
+    let is_news = |warning: &&str| advised(warning).is_none_or(|kind| !settled.contains(&kind));
+    warnings.iter().map(String::as_str).filter(is_news).collect()
+}
+
+/// What `--cost` calls a layer: `RLeaky:subtract`.
+fn kind(entry: &LayerEntry) -> String {
+    format!("{}:{}", entry.neuron, entry.reset)
 }
 
 /// Sorts the gravest first. Those of one cause stay in their order.

@@ -169,7 +169,8 @@ pub struct ClassFigures {
     /// How many of them have a measured price.
     #[serde(skip_serializing_if = "is_zero")]
     pub measured_layers: usize,
-    /// As that of a layer.
+    /// How far its effective operations per sample may still move, where somebody asked
+    /// [`uncertainty_of_layers`]. JSON has none.
     #[serde(skip)]
     pub uncertainty: Option<Uncertainty>,
 }
@@ -304,7 +305,7 @@ impl Summary {
         for layer in &mut summary.layers {
             if let Some(index) = layer.index {
                 layer.updates_by_step.clone_from(&run.tally().layers()[index].updates_by_step);
-                layer.uncertainty = uncertainty_of(run, [&*layer]);
+                layer.uncertainty = uncertainty_of_layers(run, [&*layer]);
             }
         }
         let mut of_class: HashMap<Option<&str>, Vec<&LayerFigures>> = HashMap::new();
@@ -314,7 +315,7 @@ impl Summary {
             .for_each(|layer| of_class.entry(layer.neuron.as_deref()).or_default().push(layer));
         for class in &mut summary.neurons {
             let layers = of_class.remove(&Some(class.neuron.as_str())).unwrap_or_default();
-            class.uncertainty = uncertainty_of(run, layers);
+            class.uncertainty = uncertainty_of_layers(run, layers);
         }
         summary.part = Some(Arc::new(RunPart::from_run(run, Shard::WHOLE).in_order()));
         summary
@@ -658,16 +659,13 @@ fn sums_of_all(layers: impl Iterator<Item = (RowSums, bool)>, run: &Run) -> (Row
 fn totals(layers: &[LayerFigures], run: &Run) -> (TotalFigures, Option<TotalFigures>) {
     let (sums, all) = sums_of_all(layers.iter().map(|layer| (layer.sums, layer.is_measured())), run);
     let unpriced_layers = layers.iter().filter(|layer| layer.ops_per_update.is_none()).count();
-    let points = run.history().points().iter();
-    let units = points.map(|point| (point.operations.effective, point.sums.samples));
-    let total =
-        TotalFigures { sums, unpriced_layers, uncertainty: uncertainty(run, units), has_measured: false };
-    let total_measured = all.map(|sums| {
-        let units = run.units_with_measured();
-        let uncertainty = units.and_then(|units| uncertainty(run, units.into_iter()));
-        TotalFigures { sums, unpriced_layers, uncertainty, has_measured: true }
-    });
-    (total, total_measured)
+    let total = |sums, has_measured| TotalFigures {
+        sums,
+        unpriced_layers,
+        uncertainty: uncertainty_of_total(run, has_measured),
+        has_measured,
+    };
+    (total(sums, false), all.map(|sums| total(sums, true)))
 }
 
 /// Which part of the whole run is counted, where that is known.
@@ -681,32 +679,35 @@ fn counted_part(run: &Run) -> Option<f64> {
     by_samples.or_else(|| of(run.tally().batches() as f64, run.expected_batches()))
 }
 
-/// How far the effective operations per sample of some layers together may still move: of one, of a neuron class, of a
-/// module. `None` where none has a price, and where the series does not say which layers its operations are of.
-/// [`Figure::rounded`](super::Figure::rounded) leaves out the digits that it makes meaningless.
-pub fn uncertainty_of<'a>(
+/// How far the effective operations per sample of some layers together may still move; `None` where none has a price,
+/// and where the series does not say which layers its operations are of.
+pub fn uncertainty_of_layers<'a>(
     run: &Run,
     layers: impl IntoIterator<Item = &'a LayerFigures>,
 ) -> Option<Uncertainty> {
-    let priced = layers.into_iter().filter_map(|layer| layer.index.zip(layer.ops_per_update));
-    let priced: Vec<(usize, u64)> = priced.filter(|_| !run.history().lacks_layers()).collect();
-    let unit = |point: &Arc<Point>| {
-        // A layer that came later is in no earlier point.
-        let updates = |index: usize| point.sums.updates.get(index).map_or(0, |updates| updates.effective);
-        let operations = priced.iter().map(|&(index, price)| updates(index) as f64 * price as f64);
-        (operations.sum(), point.sums.samples as f64)
+    let priced = layers.into_iter().filter_map(|layer| Some((layer.index?, layer.ops_per_update? as f64)));
+    let priced: Vec<(usize, f64)> = priced.collect();
+    if priced.is_empty() || run.history().lacks_layers() {
+        return None;
+    }
+    // A layer that came later is in no earlier point.
+    let updates = |updates: Option<&Updates>| updates.map_or(0.0, |updates| updates.effective as f64);
+    let effective = |point: &Point| {
+        priced.iter().map(|&(index, price)| updates(point.sums.updates.get(index)) * price).sum()
     };
-    let units: Vec<(f64, f64)> = run.history().points().iter().map(unit).collect();
-    of_ratio(&units, counted_part(run)).filter(|_| !priced.is_empty())
+    let units = run.history().points().iter().map(|point| (effective(point), point.sums.samples as f64));
+    of_ratio(&units.collect::<Vec<_>>(), counted_part(run))
 }
 
-/// How far the effective operations per sample may still move, from the effective operations and the samples of the
-/// batches or groups of them.
-fn uncertainty(run: &Run, units: impl Iterator<Item = (u128, u128)>) -> Option<Uncertainty> {
-    let fraction = counted_part(run);
-    let units: Vec<(f64, f64)> =
-        units.map(|(effective, samples)| (effective as f64, samples as f64)).collect();
-    of_ratio(&units, fraction)
+/// The same of the total, with the layers whose price is measured or without.
+pub fn uncertainty_of_total(run: &Run, has_measured: bool) -> Option<Uncertainty> {
+    let points = run.history().points().iter();
+    let units = match has_measured {
+        true => run.units_with_measured()?,
+        false => points.map(|point| (point.operations.effective, point.sums.samples)).collect(),
+    };
+    let units = units.into_iter().map(|(effective, samples)| (effective as f64, samples as f64));
+    of_ratio(&units.collect::<Vec<_>>(), counted_part(run))
 }
 
 /// How many layers NeuroBench has no price for.

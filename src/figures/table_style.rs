@@ -1,9 +1,10 @@
 //! What the tables for people share: how they are drawn, and cells that are safe to print.
 
+use super::Direction;
+use super::document::{DocumentCell, DocumentTable};
 use super::escape_markdown::escaped;
 use super::figure::Figure;
 use super::problems::first_of;
-use super::{Change, Direction};
 use crate::text::{elide, percent, printable};
 use comfy_table::{Cell, CellAlignment, Color, LineStyle, Table, presets};
 
@@ -18,13 +19,45 @@ pub(super) enum TableStyle {
     Markdown,
 }
 
-/// Draws a table whose first `text_columns` hold text; the rest hold figures, aligned to the right.
-pub(super) fn draw(
-    header: Vec<&str>,
-    text_columns: usize,
-    rows: Vec<Vec<impl Into<Cell>>>,
-    style: TableStyle,
-) -> String {
+/// Draws a table. If it is wider than a terminal, later figures are left out, one after the other. Markdown has room for
+/// all.
+pub(super) fn draw_table(table: &DocumentTable, style: TableStyle) -> String {
+    let mut figures = table.figures.clone();
+    loop {
+        let drawn = draw(table, &figures, style);
+        // The first line is a rule as wide as the table.
+        let width = drawn.lines().next().map_or(0, |rule| rule.chars().count());
+        let later = figures.iter().enumerate().filter(|(_, figure)| figure.is_later);
+        match later.min_by_key(|(_, figure)| figure.priority) {
+            Some((at, _)) if style != TableStyle::Markdown && width > TERMINAL => {
+                figures.remove(at);
+            }
+            _ => return drawn,
+        }
+    }
+}
+
+/// The width of a terminal, in columns.
+const TERMINAL: usize = 80;
+
+/// Draws a table with columns for these figures alone. Figures are aligned to the right.
+fn draw(document: &DocumentTable, figures: &[&'static Figure], style: TableStyle) -> String {
+    let figure_in =
+        |column: usize| column.checked_sub(document.first_figure).and_then(|at| document.figures.get(at));
+    let is_shown = |column: &usize| figure_in(*column).is_none_or(|figure| figures.contains(figure));
+    let cell = |(column, cell): (usize, &DocumentCell)| {
+        let text = &cell.text;
+        Cell::new(match figure_in(column) {
+            _ if column < document.text_columns => name(text, style),
+            // The digits of a figure say how far it may move, and there is no room for more.
+            Some(_) => text.split(" ± ").next().unwrap_or_default().to_owned(),
+            None => text.clone(),
+        })
+    };
+    let row = |cells: &Vec<DocumentCell>| -> Vec<Cell> {
+        let shown = cells.iter().enumerate().filter(|(column, _)| is_shown(column));
+        shown.map(|(column, text)| coloured(cell((column, text)), text.direction)).collect()
+    };
     let mut table = Table::new();
     table.load_style(match style {
         TableStyle::Markdown => presets::ASCII_MARKDOWN,
@@ -38,48 +71,30 @@ pub(super) fn draw(
     } else {
         table.force_no_tty()
     };
-    table.set_header(header).add_rows(rows);
+    let head = document.head.iter().enumerate().filter(|(column, _)| is_shown(column));
+    table.set_header(head.map(|(_, heading)| &heading.text));
+    table.add_rows(document.rows.iter().take(document.shown).chain(&document.sums).map(row));
     if style != TableStyle::Markdown {
         // Narrow gaps, so that the table fits a terminal.
         table.column_iter_mut().for_each(|column| {
             column.set_padding((0, 1));
         });
     }
-    for column in table.column_iter_mut().skip(text_columns) {
+    for column in table.column_iter_mut().skip(document.text_columns) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.trim_fmt()
+    let rest = if document.rest.is_empty() {
+        String::new()
+    } else {
+        format!("\n\n{}; the JSON and the CSV have all", document.rest)
+    };
+    table.trim_fmt() + &rest
 }
 
-/// The width of a terminal, in columns.
-const TERMINAL: usize = 80;
-
-/// Draws a table with a column for each of these figures. If it is wider than a terminal, later figures are left out,
-/// one after the other. Markdown has room for all.
-pub(super) fn draw_figures(
-    mut figures: Vec<&'static Figure>,
-    style: TableStyle,
-    table: impl Fn(&[&'static Figure]) -> String,
-) -> String {
-    loop {
-        let drawn = table(&figures);
-        // The first line is a rule as wide as the table.
-        let width = drawn.lines().next().map_or(0, |rule| rule.chars().count());
-        let later = figures.iter().enumerate().filter(|(_, figure)| figure.is_later);
-        match later.min_by_key(|(_, figure)| figure.priority) {
-            Some((at, _)) if style != TableStyle::Markdown && width > TERMINAL => {
-                figures.remove(at);
-            }
-            _ => return drawn,
-        }
-    }
-}
-
-/// The cell of a change: green for a gain, red for a loss, with a sign in any case. crossterm's `DarkGreen` and `DarkRed`
-/// are the terminal's own green and red, which are readable on a light background too.
-pub(super) fn coloured(text: String, change: &Change) -> Cell {
-    let cell = Cell::new(text);
-    match change.direction() {
+/// A gain is green and a loss red, and the sign is there in any case. crossterm's `DarkGreen` and `DarkRed` are the
+/// terminal's own green and red, which are readable on a light background too.
+fn coloured(cell: Cell, direction: Option<Direction>) -> Cell {
+    match direction {
         Some(Direction::Better) => cell.fg(Color::DarkGreen),
         Some(Direction::Worse) => cell.fg(Color::DarkRed),
         Some(Direction::Same) | None => cell,
@@ -100,7 +115,7 @@ pub(super) fn safe(text: &str, style: TableStyle) -> String {
 const LONGEST_NAME: usize = 200;
 
 /// The same for a name in a table. A very long name loses its middle.
-pub(super) fn name(text: &str, style: TableStyle) -> String {
+fn name(text: &str, style: TableStyle) -> String {
     safe(&elide(text, LONGEST_NAME), style)
 }
 
@@ -109,15 +124,16 @@ pub(super) fn ratio(value: Option<f64>) -> String {
     value.map_or("–".into(), percent)
 }
 
-/// A list of notes, one a line.
-pub(super) fn bullets(notes: impl IntoIterator<Item = impl AsRef<str>>, style: TableStyle) -> String {
-    notes.into_iter().map(|note| format!("- {}", safe(note.as_ref(), style))).collect::<Vec<_>>().join("\n")
+/// A list of notes, one a line; `None` without any.
+pub(super) fn bullets(notes: Vec<String>, style: TableStyle) -> Option<String> {
+    let notes: Vec<String> = notes.iter().map(|note| format!("- {}", safe(note, style))).collect();
+    (!notes.is_empty()).then(|| notes.join("\n"))
 }
 
 /// The conditions that hold; `None` if there are none.
-pub(super) fn failed(failures: impl Iterator<Item = String>, style: TableStyle) -> Option<String> {
-    let failures = first_of(failures, ALL_ARE);
-    (!failures.is_empty()).then(|| format!("FAILED:\n\n{}", bullets(failures, style)))
+pub(super) fn failures(failures: impl IntoIterator<Item = String>, style: TableStyle) -> Option<String> {
+    let failures = bullets(first_of(failures.into_iter(), ALL_ARE), style)?;
+    Some(format!("FAILED:\n\n{failures}"))
 }
 
 /// Where all problems and conditions are of which a table names some.

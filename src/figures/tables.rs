@@ -1,14 +1,12 @@
 //! Reports as tables for people: plain text, with or without colours, and Markdown.
 
-use super::comparison_tables::{against, comparison_tables};
-use super::document::{
-    DocumentTable, MEASURED, agreement_lines, classes, layers, parts_of_heading, ranks, runs, times,
-};
+use super::comparison_tables::{against_text, comparison_tables};
+use super::document::{MEASURED, agreement_lines, classes, layers, parts_of_heading, ranks, runs, times};
 use super::figure::{Figure, Number, ShownIn};
 use super::format::{NO_TABLES, Report};
 use super::problems::spelled_out;
 use super::provenance::Provenance;
-use super::table_style::{ALL_ARE, TableStyle, bullets, draw, draw_figures, failed, name, safe};
+use super::table_style::{ALL_ARE, TableStyle, bullets, draw_table, failures, safe};
 use super::{Summary, TotalFigures, directories_of, run_prefixes};
 use crate::follow::Account;
 use crate::run::{RunPart, Status};
@@ -50,53 +48,30 @@ fn part_line(part: &RunPart) -> String {
 fn run_tables(summary: &Summary, style: TableStyle) -> String {
     let mut parts =
         vec![heading(summary, style), "Operations per sample, by layer and by neuron:".to_owned()];
-    parts.extend(drawn(&layers(summary), "; the JSON and the CSV have all", style));
+    parts.push(draw_table(&layers(summary), style));
     let has_measured = summary.total_measured.is_some();
     parts.extend(has_measured.then(|| MEASURED.to_owned()));
     if summary.neurons.len() > 1 {
-        parts.extend(drawn(&classes(summary), "", style));
+        parts.push(draw_table(&classes(summary), style));
     }
     if !summary.ranks.is_empty() {
-        parts.extend(drawn(&ranks(summary), "; the JSON has all", style));
+        parts.push(draw_table(&ranks(summary), style));
         let measured = "The operations of the ranks are those with measured prices.";
         parts.extend(has_measured.then(|| measured.to_owned()));
     }
-    parts.extend(summary.baseline.iter().map(|baseline| against(baseline, style)));
+    parts.extend(summary.baseline.iter().map(|baseline| against_text(baseline, style)));
     parts.extend(remarks(std::slice::from_ref(summary), style));
     parts.push(totals(summary, style));
     parts.join("\n\n") + "\n"
 }
 
-/// A table, and what the rows are that it leaves out.
-fn drawn(table: &DocumentTable, where_all_are: &str, style: TableStyle) -> impl Iterator<Item = String> {
-    let drawn = draw_figures(table.figures.clone(), style, |figures| {
-        let is_shown = |column: usize| {
-            let figure = column.checked_sub(table.first_figure).and_then(|at| table.figures.get(at));
-            figure.is_none_or(|figure| figures.contains(figure))
-        };
-        let shown = |cells: &Vec<String>| -> Vec<String> {
-            let cells = cells.iter().enumerate().filter(|(column, _)| is_shown(*column));
-            // The digits of a figure say how far it may move, and there is no room for more.
-            let value = |cell: &str| cell.split(" ± ").next().unwrap_or_default().to_owned();
-            let is_text = |column| column < table.text_columns;
-            cells.map(|(at, cell)| if is_text(at) { name(cell, style) } else { value(cell) }).collect()
-        };
-        let head = table.head.iter().enumerate().filter(|(column, _)| is_shown(*column));
-        let head = head.map(|(_, heading)| heading.as_str()).collect();
-        let rows = table.rows.iter().take(table.shown).chain(&table.sums).map(shown).collect();
-        draw(head, table.text_columns, rows, style)
-    });
-    let rest = (!table.rest.is_empty()).then(|| format!("{}{where_all_are}", table.rest));
-    std::iter::once(drawn).chain(rest)
-}
-
 /// The problems and the conditions that hold, of all runs together.
 fn remarks(summaries: &[Summary], style: TableStyle) -> impl Iterator<Item = String> {
     let names = run_prefixes(summaries);
-    let failures = summaries.iter().zip(&names).flat_map(|(summary, name)| {
+    let failed = summaries.iter().zip(&names).flat_map(|(summary, name)| {
         summary.failed.iter().flatten().map(move |failure| format!("{name}{failure}"))
     });
-    problems(summaries, &names, style).into_iter().chain(failed(failures, style))
+    problems(summaries, &names, style).into_iter().chain(failures(failed, style))
 }
 
 /// How many problems there are, and the gravest in words; `None` if there are none. The conditions have a list of their
@@ -109,7 +84,7 @@ fn problems(summaries: &[Summary], names: &[String], style: TableStyle) -> Optio
     };
     let runs = names.iter().zip(summaries).map(|(name, summary)| (name.as_str(), &summary.problems[..]));
     let listed = bullets(spelled_out(runs, ALL_ARE), style);
-    Some(if listed.is_empty() { head } else { format!("{head}\n\n{listed}") })
+    Some(listed.map_or_else(|| head.clone(), |listed| format!("{head}\n\n{listed}")))
 }
 
 fn heading(summary: &Summary, style: TableStyle) -> String {
@@ -141,7 +116,7 @@ fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
             matches!(summary.run.times.status, Status::Stalled(_)) || summary.run.times.clock.is_some();
         let times = if is_worth_a_word { times(summary) } else { Vec::new() };
         let times = times.iter().map(|line| safe(line, style));
-        let baseline = summary.baseline.iter().map(|baseline| against(baseline, style));
+        let baseline = summary.baseline.iter().map(|baseline| against_text(baseline, style));
         let remarks: Vec<String> = times.chain(baseline).collect();
         if !remarks.is_empty() {
             parts.push(format!("{}:", titled(&summary.run.name, directory.as_deref(), style)));
@@ -149,7 +124,7 @@ fn runs_tables(summaries: &[Summary], style: TableStyle) -> String {
         }
     }
     parts.extend(remarks(summaries, style));
-    parts.extend(drawn(&runs(summaries), "", style));
+    parts.push(draw_table(&runs(summaries), style));
     let are_measured = summaries.iter().any(|summary| summary.shown_total().1);
     parts.extend(are_measured.then(|| "m: all its prices were measured by the recorder.".to_owned()));
     parts.join("\n\n") + "\n"

@@ -1,9 +1,10 @@
 //! Reports in LaTeX: tables with the rules of the package booktabs, to be taken into a paper with `\input`.
 
-use super::document::{Document, DocumentTable, document};
+use super::document::{Document, DocumentCell, DocumentTable, document};
 use super::format::Report;
 use super::provenance::Provenance;
 use crate::text::{elide, printable};
+use std::collections::HashMap;
 
 /// The longest name in a table, in columns.
 const LONGEST_NAME: usize = 60;
@@ -14,7 +15,13 @@ pub(super) fn as_tex(report: Report<'_>, provenance: Option<&Provenance>) -> any
     lines.extend(facts);
     lines.extend(provenance.map(ToString::to_string));
     let mut parts = vec![comments(&lines)];
-    parts.extend(tables.iter().map(table));
+    // A label may be defined once, and a comparison of several runs has a table of each kind for each.
+    let mut labels: HashMap<&str, usize> = HashMap::new();
+    for document in &tables {
+        let number = labels.entry(document.label).or_default();
+        *number += 1;
+        parts.push(table(document, *number));
+    }
     if !notes.is_empty() {
         parts.push(comments(&notes));
     }
@@ -29,15 +36,16 @@ fn comments(lines: &[String]) -> String {
     lines.iter().map(|line| format!("% {}\n", printable(line))).collect()
 }
 
-fn table(table: &DocumentTable) -> String {
+fn table(table: &DocumentTable, number: usize) -> String {
+    let number = if number > 1 { format!("-{number}") } else { String::new() };
     let columns = table.head.len();
     let alignment = "l".repeat(table.text_columns) + &"r".repeat(columns - table.text_columns);
-    let row = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| escaped(&elide(cell, LONGEST_NAME))).collect();
+    let row = |cells: &[DocumentCell]| {
+        let cells: Vec<String> = cells.iter().map(|cell| escaped(&elide(&cell.text, LONGEST_NAME))).collect();
         format!("    {} \\\\\n", cells.join(" & "))
     };
     let mut text = format!(
-        "\\begin{{table}}\n  \\centering\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}}}\n",
+        "\\begin{{table}}\n  \\centering\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}{number}}}\n",
         escaped(&printable(&table.caption)),
         table.label.replace('_', "-"),
     );

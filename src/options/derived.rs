@@ -115,10 +115,9 @@ impl OptionValues {
         }
     }
 
-    /// Whether a summary is written as JSON.
-    pub fn writes_json(&self) -> bool {
-        let formats = self.export.iter().map(Export::format).chain([self.format]);
-        formats.into_iter().any(|format| format == Format::JSON)
+    /// Whether a summary is written that shows the membrane potentials.
+    pub fn writes_potentials(&self) -> bool {
+        self.export.iter().map(Export::format).chain([self.format]).any(Format::has_potentials)
     }
 
     /// Refuses two outputs with the same path: one would overwrite the other.

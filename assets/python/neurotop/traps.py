@@ -29,10 +29,9 @@ def layer_traps(layer: Layer) -> Iterator[Trap]:
     if (layer.neuron, layer.reset) not in PRICED:
         yield (
             ("unpriced", layer.name),
-            f"{label} with reset '{layer.reset}' has no price in NeuroBench: NeuronOperations "
-            "fails and reports 0.0 for the whole model. neurotop counts the layer's updates, "
-            "leaves it out of the operations and keeps the other layers. Give the command the "
-            f"operations of one update: {layer.cost_advice()}",
+            f"{label} with reset '{layer.reset}' has no price in NeuroBench, whose "
+            "NeuronOperations then reports 0.0 for the whole model. Give the command one: "
+            f"{layer.cost_advice()}",
         )
     yield from _price_traps(layer, label)
     yield from _reset_traps(layer, label)
@@ -63,8 +62,8 @@ def adapter_traps(layer: Layer) -> Iterator[Trap]:
     label = f"layer '{layer.name}' ({layer.neuron})"
     yield (
         ("unpriced", layer.name),
-        f"{label} with reset '{layer.reset}' has no price in NeuroBench: neurotop counts its "
-        f"updates. Give the command the operations of one update: {layer.cost_advice()}",
+        f"{label} with reset '{layer.reset}' has no price in NeuroBench. Give the command one: "
+        f"{layer.cost_advice()}",
     )
     yield from _price_traps(layer, label)
     if not layer.called:
@@ -100,8 +99,8 @@ def _price_traps(layer: Layer, label: str) -> Iterator[Trap]:
     if layer.measured is not None and layer.measured.unpriced == DIFFERS:
         yield (
             ("differs", layer.name),
-            f"{label}: {DIFFERS}, so that its price cannot be measured. Give the command the "
-            f"operations of one update: --cost {layer.neuron}:{layer.reset}=OPERATIONS",
+            f"{label}: {DIFFERS}, so that its price cannot be measured. Give the command one: "
+            f"--cost {layer.neuron}:{layer.reset}=OPERATIONS",
         )
     is_priced = (layer.neuron, layer.reset) in PRICED
     if is_priced and getattr(layer.module, "reset_delay", True) is False:

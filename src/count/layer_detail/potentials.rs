@@ -49,6 +49,16 @@ pub struct FiniteRange {
     pub mean: f64,
 }
 
+impl FiniteRange {
+    /// The highest bin apart from the one at rest, which often has most neurons and would dwarf all others.
+    pub fn highest_beside_rest(self, bins: &[f64]) -> f64 {
+        let place = (0.0 - self.min) / (self.max - self.min) * bins.len() as f64;
+        let beside = bins.iter().enumerate().filter(|&(at, _)| place.floor() != at as f64);
+        let highest = beside.map(|(_, &count)| count).fold(0.0, f64::max);
+        if highest > 0.0 { highest } else { bins.iter().copied().fold(0.0, f64::max) }
+    }
+}
+
 impl Potentials {
     /// The fraction of the elements that is at rest; `None` if there are no elements.
     pub fn share_at_rest(&self) -> Option<f64> {

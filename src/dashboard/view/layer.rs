@@ -10,7 +10,7 @@ use super::steps::{by_step, draw_numbers, mark_step};
 use super::wrap::fitting;
 use super::{Theme, UiState, ViewModel, bars, neurons, panel};
 use crate::count::NeuronCounts;
-use crate::count::layer_detail::{FiniteRange, Potentials};
+use crate::count::layer_detail::Potentials;
 use crate::figures::{Figure, FigureUnit, LayerFigures, Number};
 use crate::run::Ended;
 use crate::run::tally::quotient;
@@ -469,19 +469,11 @@ fn draw_potentials(frame: &mut Frame<'_>, area: Rect, potentials: &Potentials, t
     if let Some(range) = potentials.range {
         let bins: Vec<f64> =
             potentials.bins(usize::from(bars.width)).into_iter().map(|count| count as f64).collect();
-        bars::draw(frame, bars, &bins, highest_beside_rest(&bins, range), theme.running);
+        bars::draw(frame, bars, &bins, range.highest_beside_rest(&bins), theme.running);
         frame.render_widget(Line::styled(format!("{:.4}", range.min), theme.dim), axis);
         frame.render_widget(Line::styled(format!("{:.4}", range.max), theme.dim).right_aligned(), axis);
     }
     frame.render_widget(statistics(potentials, text.width, theme), text);
-}
-
-/// The highest bin apart from the one at rest, which often has most neurons and would dwarf all others.
-fn highest_beside_rest(bins: &[f64], range: FiniteRange) -> f64 {
-    let place = (0.0 - range.min) / (range.max - range.min) * bins.len() as f64;
-    let beside = bins.iter().enumerate().filter(|&(at, _)| place.floor() != at as f64);
-    let highest = beside.map(|(_, &count)| count).fold(0.0, f64::max);
-    if highest > 0.0 { highest } else { bins.iter().copied().fold(0.0, f64::max) }
 }
 
 /// NaN and infinities, then mean, share at rest and range, as far as they fit.

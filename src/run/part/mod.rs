@@ -322,6 +322,10 @@ impl RunPart {
         self.potentials = BatchPotentials::newest(run, until);
     }
 
+    pub fn potentials(&self) -> Option<&BatchPotentials> {
+        self.potentials.as_deref()
+    }
+
     pub fn shard(&self) -> Shard {
         self.shard
     }
