@@ -6,6 +6,7 @@
 
 use super::{Batches, DoctorOptions, Finding};
 use crate::count::{BatchCount, Scratch, count_batch};
+use crate::figures::problems::producer_warnings;
 use crate::figures::run_times::RunTimes;
 use crate::follow::{
     CountedContents, Found, Job, Ledger, Neighbour, Outcome, Shard, Verdict, beside_run, look, scan,
@@ -308,9 +309,7 @@ impl<'a> Examination<'a> {
             });
         }
         self.note_wrong_prices(&manifest, file);
-        // The reason why the recorder stopped is a finding of its own.
-        let reason = usize::from(manifest.stopped);
-        for warning in manifest.warnings.iter().rev().skip(reason).rev() {
+        for warning in producer_warnings(&manifest, &self.options.costs) {
             self.findings.push(Finding::note("manifest.json", warning, "it is what the producer warns of"));
         }
         if let Some(run) = &mut self.counted {

@@ -69,7 +69,8 @@ fn run_lines(run: &RunDiagnosis) -> Vec<String> {
     lines.extend(ranks(run));
     lines.extend(run.layers.iter().take(MOST_LAYERS).map(layer));
     if run.layers.len() > MOST_LAYERS {
-        lines.push(format!("  and {} layers more", run.layers.len() - MOST_LAYERS));
+        let more = thousands((run.layers.len() - MOST_LAYERS) as u128);
+        lines.push(format!("  and {more} layers more (--format json: all)"));
     }
     lines.extend(findings(&run.findings));
     lines

@@ -4,7 +4,8 @@ use super::Change;
 use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind};
 use super::difference::Difference;
 use super::figure::{Basis, Figure, ShownIn};
-use super::summary::{Failure, Tool};
+use super::summary::Failure;
+use crate::run::Tool;
 use serde::{Serialize, Serializer};
 
 /// The schema of the JSON form.

@@ -130,11 +130,7 @@ fn overview(comparison: &Comparison, longest_source: usize) -> DocumentTable {
     let figure = Figure::EFFECTIVE_PER_SAMPLE;
     let value = |run: &ComparedRun, figure: &Figure| figure.text(run.rows.total.values.get(figure));
     let row = |run: &ComparedRun, [difference, verdict]: [String; 2]| {
-        let source = if longest_source == usize::MAX {
-            run.source.clone()
-        } else {
-            elide(&run.source, longest_source)
-        };
+        let source = elide(&run.source, longest_source);
         vec![source, value(run, figure), value(run, Figure::SPARSITY), difference, verdict]
     };
     let new = comparison.comparisons.iter().map(|Compared { new, differences, .. }| {

@@ -192,11 +192,12 @@ fn cells(
     })
 }
 
-/// The part of the whole that a row is, with the digits that its operations have.
+/// The part of the whole that a row is, with the digits that its operations have: a row that is nearly all of it moves
+/// the whole with it, and not its share.
 fn share(sums: &RowSums, uncertainty: Option<&Uncertainty>, whole: u128) -> String {
+    let Some(share) = sums.share_of(whole) else { return ratio(None) };
     let part = uncertainty.and_then(|uncertainty| uncertainty.relative);
-    sums.share_of(whole)
-        .map_or_else(|| ratio(None), |share| percent_within(share, part.map(|part| part * share)))
+    percent_within(share, part.map(|part| part * share * (1.0 - share)))
 }
 
 pub(super) fn layers(summary: &Summary) -> DocumentTable {

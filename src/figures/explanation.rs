@@ -1,8 +1,10 @@
 //! Where the operations of a layer come from: its price, operation by operation where it was measured, and how price and
 //! updates give the figures. For `neurotop explain`, as text and as JSON.
 
+use super::problems::why_unpriced;
 use super::summary::MeasuredFields;
-use super::{LayerFigures, RowSums, Summary, Tool};
+use super::{LayerFigures, RowSums, Summary};
+use crate::run::Tool;
 use crate::run::prices::PricedBy;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::quotient;
@@ -252,15 +254,6 @@ fn price(layer: &LayerFigures) -> String {
                 None => "the recorder measured it in the run".to_owned(),
             }
         }
-        None if layer.neuron.is_none() || layer.reset.is_none() => {
-            "its neuron or reset mechanism is unknown; give them with --neuron and --reset".to_owned()
-        }
-        None => {
-            let recorder = layer.unpriced.as_ref();
-            let recorder = recorder.map_or(String::new(), |why| format!(", nor has the recorder ({why})"));
-            format!(
-                "NeuroBench has none for {neuron}:{reset}{recorder}; give one with --cost {neuron}:{reset}=OPS"
-            )
-        }
+        None => why_unpriced(layer),
     }
 }

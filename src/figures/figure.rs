@@ -107,82 +107,62 @@ pub enum Number {
     Real(f64),
 }
 
-/// What most figures have in common. A row of the table says what differs.
-const COMMON: Figure = Figure {
-    name: "",
-    tag: "",
-    metric: "",
-    unit: FigureUnit::Operations,
-    label: "",
-    panel_label: "",
-    heading: "",
-    help: "",
-    better: Better::Lower,
-    basis: Basis::Operations,
-    per_sample: false,
-    is_later: false,
-    priority: 40,
-    change_priority: 0,
-    width: 9,
-    shown_in: &[ShownIn::Export, ShownIn::RunMetrics, ShownIn::LayerMetrics],
-    compute: |_| None,
-};
+/// What most figures have in common: a row of the table says what differs.
+const fn named(name: &'static str, label: &'static str) -> Figure {
+    Figure {
+        name,
+        tag: name,
+        metric: name,
+        unit: FigureUnit::Operations,
+        label,
+        panel_label: label,
+        heading: label,
+        help: "",
+        better: Better::Lower,
+        basis: Basis::Operations,
+        per_sample: false,
+        is_later: false,
+        priority: 40,
+        change_priority: 0,
+        width: 9,
+        shown_in: &[ShownIn::Export, ShownIn::RunMetrics, ShownIn::LayerMetrics],
+        compute: |_| None,
+    }
+}
 
 /// All figures, in the order in which every format has them.
 pub const FIGURES: &[Figure] = &[
     Figure {
-        name: "updates",
-        tag: "updates",
-        metric: "updates",
         unit: FigureUnit::Updates,
-        label: "updates",
-        panel_label: "updates",
-        heading: "updates",
         help: "Membrane updates: membrane potentials that differ from those of the time step before.",
         basis: Basis::Updates,
         compute: |row| Some(Number::Whole(row.updates?.effective)),
-        ..COMMON
+        ..named("updates", "updates")
     },
     Figure {
-        name: "dense_updates",
-        tag: "dense_updates",
-        metric: "dense_updates",
         unit: FigureUnit::Updates,
-        label: "dense updates",
-        panel_label: "dense updates",
         heading: "of dense",
         help: "Updates if every neuron were updated at every time step.",
         basis: Basis::Updates,
         compute: |row| Some(Number::Whole(row.updates?.dense)),
-        ..COMMON
+        ..named("dense_updates", "dense updates")
     },
     Figure {
-        name: "effective_ops",
-        tag: "effective_ops",
         metric: "effective_operations",
-        label: "effective ops",
-        panel_label: "effective ops",
         heading: "effective",
         help: "Effective operations: updates × operations of one update, of what has a price.",
         compute: |row| Some(Number::Whole(row.operations?.effective)),
-        ..COMMON
+        ..named("effective_ops", "effective ops")
     },
     Figure {
-        name: "dense_ops",
-        tag: "dense_ops",
         metric: "dense_operations",
-        label: "dense ops",
-        panel_label: "dense ops",
         heading: "dense",
         help: "Dense operations: dense updates × operations of one update, of what has a price.",
         compute: |row| Some(Number::Whole(row.operations?.dense)),
-        ..COMMON
+        ..named("dense_ops", "dense ops")
     },
     Figure {
-        name: "effective_ops_per_sample",
-        tag: "effective_ops_per_sample",
         metric: "effective_operations_per_sample",
-        label: "effective ops/sample",
         panel_label: "effective ops",
         heading: "effective",
         help: "Effective operations of each sample.",
@@ -201,13 +181,10 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::LayerPoints,
         ],
         compute: |row| row.effective_per_sample().map(Number::Real),
-        ..COMMON
+        ..named("effective_ops_per_sample", "effective ops/sample")
     },
     Figure {
-        name: "dense_ops_per_sample",
-        tag: "dense_ops_per_sample",
         metric: "dense_operations_per_sample",
-        label: "dense ops/sample",
         panel_label: "dense ops",
         heading: "dense",
         help: "Dense operations of each sample.",
@@ -225,14 +202,12 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::TotalPoints,
         ],
         compute: |row| row.dense_per_sample().map(Number::Real),
-        ..COMMON
+        ..named("dense_ops_per_sample", "dense ops/sample")
     },
     Figure {
-        name: "membrane_updates",
         tag: "updates_per_sample",
         metric: "updates_per_sample",
         unit: FigureUnit::Updates,
-        label: "updates/sample",
         panel_label: "membrane updates",
         heading: "updates",
         help: "Membrane updates of each sample.",
@@ -246,16 +221,11 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::UnpricedLayerPoints,
         ],
         compute: |row| Some(Number::Real(row.per_sample(row.updates?.effective))),
-        ..COMMON
+        ..named("membrane_updates", "updates/sample")
     },
     Figure {
-        name: "sparsity",
-        tag: "sparsity",
         metric: "sparsity_ratio",
         unit: FigureUnit::Ratio,
-        label: "sparsity",
-        panel_label: "sparsity",
-        heading: "sparsity",
         help: "The part of the dense operations that is not needed: 1 − effective ÷ dense.",
         better: Better::Higher,
         priority: 90,
@@ -272,13 +242,10 @@ pub const FIGURES: &[Figure] = &[
             ShownIn::LayerPoints,
         ],
         compute: |row| row.sparsity().map(Number::Real),
-        ..COMMON
+        ..named("sparsity", "sparsity")
     },
     Figure {
-        name: "saved_ops_per_sample",
-        tag: "saved_ops_per_sample",
         metric: "saved_operations_per_sample",
-        label: "saved ops/sample",
         panel_label: "saved ops",
         heading: "saved",
         help: "Operations of each sample that sparsity saves: dense − effective.",
@@ -301,14 +268,11 @@ pub const FIGURES: &[Figure] = &[
             let operations = row.operations?;
             Some(Number::Real(row.per_sample(operations.dense.saturating_sub(operations.effective))))
         },
-        ..COMMON
+        ..named("saved_ops_per_sample", "saved ops/sample")
     },
     Figure {
-        name: "energy_per_sample",
-        tag: "energy_per_sample",
         metric: "energy_per_sample_picojoules",
         unit: FigureUnit::Picojoules,
-        label: "energy/sample, pJ",
         panel_label: "energy, pJ",
         heading: "energy, pJ",
         help: "Energy of the effective operations of each sample in picojoules, as --energy-per-op has it.",
@@ -333,30 +297,19 @@ pub const FIGURES: &[Figure] = &[
             // JSON has no infinity, so no format has one.
             energy.is_finite().then_some(Number::Real(energy))
         },
-        ..COMMON
+        ..named("energy_per_sample", "energy/sample, pJ")
     },
     Figure {
-        name: "neurons",
-        tag: "neurons",
-        metric: "neurons",
         unit: FigureUnit::Neurons,
-        label: "neurons",
-        panel_label: "neurons",
-        heading: "neurons",
         help: "Neurons of which it is known whether they are updated after the first time step.",
         basis: Basis::Neurons,
         is_later: true,
         shown_in: &[ShownIn::Export],
         compute: |row| Some(Number::Whole(row.neurons?.neurons)),
-        ..COMMON
+        ..named("neurons", "neurons")
     },
     Figure {
-        name: "silent_neurons",
-        tag: "silent_neurons",
-        metric: "silent_neurons",
         unit: FigureUnit::Neurons,
-        label: "silent neurons",
-        panel_label: "silent neurons",
         heading: "silent",
         help: "Neurons that are updated in no sample of any batch after the first time step.",
         basis: Basis::Neurons,
@@ -366,14 +319,10 @@ pub const FIGURES: &[Figure] = &[
         width: 6,
         shown_in: &[ShownIn::Export, ShownIn::Tables, ShownIn::Comparison, ShownIn::LayerMetrics],
         compute: |row| Some(Number::Whole(row.neurons?.silent)),
-        ..COMMON
+        ..named("silent_neurons", "silent neurons")
     },
     Figure {
-        name: "always_active_neurons",
-        tag: "always_active_neurons",
-        metric: "always_active_neurons",
         unit: FigureUnit::Neurons,
-        label: "always-active neurons",
         panel_label: "always active",
         heading: "always",
         help: "Neurons that are updated at every time step after the first, in every sample of every batch.",
@@ -381,7 +330,7 @@ pub const FIGURES: &[Figure] = &[
         is_later: true,
         shown_in: &[ShownIn::Export, ShownIn::LayerMetrics],
         compute: |row| Some(Number::Whole(row.neurons?.always_active)),
-        ..COMMON
+        ..named("always_active_neurons", "always-active neurons")
     },
 ];
 

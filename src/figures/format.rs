@@ -53,55 +53,35 @@ enum SaysProvenance {
     Everywhere,
 }
 
+/// A format whose files have its name as their suffix.
+const fn format(name: &'static str, help: &'static str, write: WriteFn) -> Format {
+    Format { name, alias: None, suffix: name, help, says_provenance: SaysProvenance::InFiles, write }
+}
+
 /// All formats, in the order of the help.
 const FORMATS: &[Format] = &[
     Format {
-        name: "text",
-        alias: None,
         suffix: "txt",
-        help: "Tables for a terminal",
-        says_provenance: SaysProvenance::InFiles,
-        write: |report, provenance| as_tables(report, TableStyle::Text, provenance),
+        ..format("text", "Tables for a terminal", |report, provenance| {
+            as_tables(report, TableStyle::Text, provenance)
+        })
     },
+    format("json", "All figures, with every digit", as_json),
+    format("csv", "A row for each layer, neuron class and the total", as_csv),
     Format {
-        name: "json",
-        alias: None,
-        suffix: "json",
-        help: "All figures, with every digit",
-        says_provenance: SaysProvenance::InFiles,
-        write: as_json,
-    },
-    Format {
-        name: "csv",
-        alias: None,
-        suffix: "csv",
-        help: "A row for each layer, neuron class and the total",
-        says_provenance: SaysProvenance::InFiles,
-        write: as_csv,
-    },
-    Format {
-        name: "md",
         alias: Some("markdown"),
-        suffix: "md",
-        help: "Markdown tables",
-        says_provenance: SaysProvenance::InFiles,
-        write: |report, provenance| as_tables(report, TableStyle::Markdown, provenance),
+        ..format("md", "Markdown tables", |report, provenance| {
+            as_tables(report, TableStyle::Markdown, provenance)
+        })
     },
     Format {
-        name: "tex",
         alias: Some("latex"),
-        suffix: "tex",
-        help: "LaTeX tables for a paper (booktabs)",
         says_provenance: SaysProvenance::Everywhere,
-        write: as_tex,
+        ..format("tex", "LaTeX tables for a paper (booktabs)", as_tex)
     },
     Format {
-        name: "html",
-        alias: None,
-        suffix: "html",
-        help: "One HTML file with tables and charts",
         says_provenance: SaysProvenance::Everywhere,
-        write: as_html,
+        ..format("html", "One HTML file with tables and charts", as_html)
     },
 ];
 

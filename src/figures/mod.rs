@@ -58,4 +58,4 @@ pub use summary::{
     directories_of, run_prefixes, uncertainty_of_layers, uncertainty_of_total,
 };
 
-use summary::{SUMMARIES_SCHEMA, Tool};
+use summary::SUMMARIES_SCHEMA;

@@ -3,10 +3,10 @@
 
 use super::why_incomplete::missing_at_the_end;
 use super::{Agreement, Failure, LayerFigures, Summary};
-use crate::run::prices::PricedBy;
+use crate::run::prices::{Costs, PricedBy};
 use crate::run::problem_list::{IN_FULL, More};
 use crate::run::{Cause, Run, Severity};
-use crate::snapshot::LayerEntry;
+use crate::snapshot::{LayerEntry, Manifest};
 use crate::text::thousands;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -229,7 +229,7 @@ pub(super) fn problems(
         problems.extend(difference(run, agreement));
     }
     problems.extend(unpriced(layers));
-    problems.extend(producer_warnings(run).into_iter().map(|warning| {
+    problems.extend(warnings_of(run).into_iter().map(|warning| {
         ProblemFigures::new(Cause::ProducerWarns, Severity::Notice, "manifest.json", warning)
     }));
     in_order(&mut problems);
@@ -245,7 +245,7 @@ pub fn count_for_run(run: &Run, now: SystemTime) -> u64 {
     }
     let of_files = run.problem_count();
     let refused = u64::from(of_files == 0 && run.refused().is_some());
-    let of_layers = unpriced_layers(run) + producer_warnings(run).len() as u64;
+    let of_layers = unpriced_layers(run) + warnings_of(run).len() as u64;
     of_files.saturating_add(refused + of_layers)
 }
 
@@ -265,12 +265,10 @@ fn unpriced_layers(run: &Run) -> u64 {
 
 /// The warnings of the producer that nothing else says. The reason why the recorder stopped is a problem of its own, and
 /// so is a layer without a price. Once the user has given the price, the advice to give it is out of date.
-fn producer_warnings(run: &Run) -> Vec<&str> {
-    let Some(manifest) = run.manifest() else { return vec![] };
+pub fn producer_warnings<'a>(manifest: &'a Manifest, costs: &Costs) -> Vec<&'a str> {
     let warnings =
         &manifest.warnings[..manifest.warnings.len().saturating_sub(usize::from(manifest.stopped))];
     let advised = |warning: &str| Some(warning.split_once("--cost ")?.1.split_once('=')?.0.to_owned());
-    let costs = &run.settings().costs;
     let is_measured = |entry: &LayerEntry| {
         let cost = costs.of_layer(Some(&entry.neuron), Some(&entry.reset), &entry.price);
         cost.is_some_and(|cost| cost.priced_by == PricedBy::Measured)
@@ -282,6 +280,11 @@ fn producer_warnings(run: &Run) -> Vec<&str> {
     };
     let is_news = |warning: &&str| advised(warning).is_none_or(|kind| !settled.contains(&kind));
     warnings.iter().map(String::as_str).filter(is_news).collect()
+}
+
+fn warnings_of(run: &Run) -> Vec<&str> {
+    let manifest = run.manifest();
+    manifest.map(|manifest| producer_warnings(manifest, &run.settings().costs)).unwrap_or_default()
 }
 
 /// What `--cost` calls a layer: `RLeaky:subtract`.
@@ -329,20 +332,20 @@ fn unpriced(layers: &[LayerFigures]) -> Vec<ProblemFigures> {
 }
 
 fn unpriced_layer(layer: &LayerFigures) -> ProblemFigures {
-    let why = match (&layer.neuron, &layer.reset) {
-        (Some(neuron), Some(reset)) => {
-            let recorder = layer.unpriced.as_ref();
-            let recorder = recorder.map_or(String::new(), |why| format!(", nor has the recorder ({why})"));
-            format!(
-                "the operations leave it out, since NeuroBench has no cost for {neuron}:{reset}{recorder}; give one \
-                 with --cost {neuron}:{reset}=OPS"
-            )
-        }
-        _ => "the operations leave it out, since its neuron or reset mechanism is unknown; give them with --neuron and \
-              --reset"
-            .to_owned(),
-    };
+    let why = format!("the operations leave it out, since {}", why_unpriced(layer));
     ProblemFigures::new(Cause::Unpriced, Severity::Notice, &layer.name, why)
+}
+
+/// Why a layer has no price; what gives it one.
+pub(super) fn why_unpriced(layer: &LayerFigures) -> String {
+    let (Some(neuron), Some(reset)) = (&layer.neuron, &layer.reset) else {
+        return "its neuron or reset mechanism is unknown; give them with --neuron and --reset".to_owned();
+    };
+    let recorder =
+        layer.unpriced.as_ref().map_or(String::new(), |why| format!(", nor has the recorder ({why})"));
+    format!(
+        "NeuroBench has no cost for {neuron}:{reset}{recorder}; give one with --cost {neuron}:{reset}=OPS"
+    )
 }
 
 /// Puts the conditions that fail among the problems.
@@ -388,7 +391,8 @@ mod tests {
     #[test]
     fn problems_are_counted_without_texts_as_with_them() {
         let manifest = |stopped: bool| {
-            let json = serde_json::json!({"format": "neurotop", "version": 1, "warnings": ["one", "two"],
+            let json = serde_json::json!({"format": "neurotop", "version": 1, "warnings":
+                ["RLeaky has no price: --cost RLeaky:zero=5", "one", "two"],
                 "stopped": stopped, "layers": [{"name": "a", "neuron": "Leaky", "reset": "zero"},
                 {"name": "b", "neuron": "RLeaky", "reset": "zero"}]});
             Arc::new(Manifest::parse(json.to_string().as_bytes()).expect("a manifest"))

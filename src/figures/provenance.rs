@@ -1,6 +1,6 @@
 //! Where the figures of an export come from: when they were written, from which runs, with which options.
 
-use super::summary::Tool;
+use crate::run::Tool;
 use crate::text::printable;
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,7 @@ use crate::run::run_names::{directories_to_show, directory_to_show};
 use crate::run::series::Point;
 use crate::run::sums::{Operations, Updates};
 use crate::run::tally::LayerSums;
-use crate::run::{Cause, Run, RunPart, Severity, Status};
+use crate::run::{Cause, Run, RunPart, Severity, Status, Tool};
 use crate::snapshot::{LayerPrice, Measurement};
 use crate::text::{natural_order, thousands};
 use serde::Serialize;
@@ -72,19 +72,6 @@ pub struct Summary {
     /// exported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Arc<RunPart>>,
-}
-
-/// The program that made a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tool {
-    pub name: &'static str,
-    pub version: &'static str,
-}
-
-impl Tool {
-    pub fn this() -> Self {
-        Self { name: "neurotop", version: env!("CARGO_PKG_VERSION") }
-    }
 }
 
 /// The run and its progress.

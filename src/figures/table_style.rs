@@ -110,13 +110,11 @@ pub(super) fn safe(text: &str, style: TableStyle) -> String {
     }
 }
 
-/// The longest name in a table, in columns, since the longest name sets the width of every row. JSON and CSV have the
-/// whole name.
-const LONGEST_NAME: usize = 200;
-
-/// The same for a name in a table. A very long name loses its middle.
+/// A name in a table. A very long name loses its middle, since the longest sets the width of every row, and a terminal has
+/// little room. JSON and CSV have the whole name.
 fn name(text: &str, style: TableStyle) -> String {
-    safe(&elide(text, LONGEST_NAME), style)
+    let longest = if style == TableStyle::Markdown { 200 } else { 60 };
+    safe(&elide(text, longest), style)
 }
 
 /// A ratio as a percentage, or a dash.

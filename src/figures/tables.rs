@@ -10,7 +10,7 @@ use super::table_style::{ALL_ARE, TableStyle, bullets, draw_table, failures, saf
 use super::{Summary, TotalFigures, directories_of, run_prefixes};
 use crate::follow::Account;
 use crate::run::{RunPart, Status};
-use crate::text::{percent, printable, thousands};
+use crate::text::{percent_within, printable, thousands};
 use anyhow::bail;
 
 pub(super) fn as_tables(
@@ -171,7 +171,8 @@ fn effective(total: &TotalFigures) -> String {
         None => format!("{text} per sample"),
         Some(uncertainty) => {
             let within = uncertainty.relative;
-            let within = within.map_or(String::new(), |part| format!(", stable to within {}", percent(part)));
+            let within = within
+                .map_or(String::new(), |part| format!(", stable to within {}", percent_within(part, within)));
             format!("{text} per sample (95 %{within})")
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: the subcommands, and the arguments that only one of them has. What they share is in `table.rs`.
 
+use super::default_file::wrapped;
 use super::parsers::{MAX_ROUNDS, MAX_THREADS, byte_size, location, up_to};
 use super::resolve::Layer;
 use super::table::OPTIONS;
@@ -17,26 +18,26 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   neurotop demo                                   watch a bundled real run
-  neurotop                                        watch the runs below this directory
+  neurotop                                        watch the runs below here
   neurotop runs/exp1                              watch a run live
   neurotop runs                                   watch all runs in a directory
   neurotop watch runs/exp1 --export exp1.json     and write its figures on exit
-  neurotop watch runs/exp1 --tensorboard tb       and show it in TensorBoard, live
+  neurotop watch runs/exp1 --tensorboard tb       and show it in TensorBoard
   neurotop watch runs/exp1 --openmetrics :9464    and let Prometheus scrape it
   neurotop watch /nfs/runs/exp1 --poll 5          on a network drive
   neurotop watch s3://bucket/exp1                 in an object store
-  neurotop summary runs/exp1 --format json        the figures, without a dashboard
+  neurotop summary runs/exp1 --format json        the figures as JSON
   neurotop summary runs/exp1 --cost RLeaky:subtract=5
   neurotop summary runs/exp2 --baseline exp1.json --fail-if 'vs-baseline>+2%'
-  neurotop summary runs                           all runs in a directory, in one table
-  neurotop compare exp1.json runs/exp2            two runs side by side, and the changes
+  neurotop summary runs                           all runs in it, in one table
+  neurotop compare exp1.json runs/exp2            two runs, and the changes
   neurotop summary runs/exp1 --shard 3/16 -o part3.json
-  neurotop merge part*.json                       one run, counted by several processes
-  neurotop exp1.json                              an exported run again, without its batches
-  neurotop export exp1.json --export exp1.tex     and its figures in another format
-  neurotop doctor runs/exp1                       what is there, and what is wrong with it
-  neurotop explain runs/exp1 lif1                 where the operations of a layer come from
-  neurotop config                                 the configuration file: every option, the keys
+  neurotop merge part*.json                       one run, counted in shards
+  neurotop exp1.json                              an exported run again
+  neurotop export exp1.json --export exp1.tex     in another format
+  neurotop doctor runs/exp1                       what is there, what is wrong
+  neurotop explain runs/exp1 lif1                 what a layer costs, and why
+  neurotop config                                 every option, and the keys
 
 Exit codes:
   0  everything that was seen is counted
@@ -58,9 +59,12 @@ Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. The subj
   total_measured.…    any of these, in total with the layers whose price is measured
 A figure without a value also fails. FIGURE is one of";
 
-/// How conditions are written, and the figures that they can be about.
+/// How conditions are written, and the figures that they can be about, for a terminal of 80 columns.
 fn conditions() -> String {
-    let figures = FIGURES.iter().map(|figure| format!("\n  {:<26}{}", figure.name, figure.help));
+    let figures = FIGURES.iter().map(|figure| {
+        let help = wrapped(figure.help, 52).join(&format!("\n{:28}", ""));
+        format!("\n  {:<26}{help}", figure.name)
+    });
     std::iter::once(CONDITIONS.to_owned()).chain(figures).collect()
 }
 
@@ -87,10 +91,11 @@ const DOCTOR: &str = "\
 Exit codes:
   0  nothing is wrong
   1  there is no run, or standard output could not be written
-  3  something is wrong; each file is named, but of many with the same fault only the first (--format json: all)";
+  3  something is wrong; each file is named, but of many with the same fault
+     only the first (--format json: all)";
 
 const EXPLAIN: &str = "\
-The run comes first, as in every other command, so that a shell can complete it and one layer after the other can be
+The run comes first, as in every other command, so that a shell can complete it and one layer after the other can be \
 typed behind it. A price comes from NeuroBench's table or else --cost, cost= of the recorder, or its measurement.";
 
 /// Watches the neuron operations of a running spiking-network benchmark.
@@ -395,6 +400,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_stands_below_the_options_fits_a_terminal_of_80_columns() {
+        let root = Cli::command();
+        let commands =
+            root.get_subcommands().map(|command| command.get_after_help().map(ToString::to_string));
+        let texts: Vec<String> = commands.flatten().collect();
+        assert!(texts.len() > 5);
+        for line in texts.iter().flat_map(|text| text.lines()).chain(EXAMPLES.lines()) {
+            // What is no table is wrapped by clap.
+            assert!(!line.starts_with("  ") || line.chars().count() <= 80, "{line}");
+        }
     }
 
     #[test]

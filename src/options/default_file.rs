@@ -106,14 +106,19 @@ fn sentence(text: &str) -> String {
 
 /// A text as lines of a comment.
 fn comment(text: &str) -> String {
-    let mut lines = vec![String::from("#")];
+    wrapped(text, WIDTH - 2).iter().map(|line| format!("# {line}\n")).collect()
+}
+
+/// A text in lines of at most so many bytes, unless a word is longer.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
-            Some(line) if line.len() + word.len() < WIDTH => *line += &format!(" {word}"),
-            _ => lines.push(format!("# {word}")),
+            Some(line) if line.len() + word.len() < width => *line += &format!(" {word}"),
+            _ => lines.push(word.to_owned()),
         }
     }
-    lines.join("\n") + "\n"
+    lines
 }
 
 #[cfg(test)]

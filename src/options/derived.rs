@@ -8,7 +8,7 @@ use super::table::OptionValues;
 use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Symbols};
 use crate::figures::{Export, FigureInputs, Format, note_inputs};
 use crate::publish::Target;
-use crate::run::log::Log;
+use crate::run::log;
 use crate::run::prices::{Costs, LayerDefaults};
 use crate::run::state::lock_beside;
 use crate::run::{Keeping, StatePlace};
@@ -40,7 +40,7 @@ impl OptionValues {
     pub fn begin(&self) -> anyhow::Result<()> {
         self.links().apply();
         match &self.log {
-            Some(path) => Log { path: path.clone(), level: self.log_level }.start(),
+            Some(path) => log::start(path, self.log_level),
             None => Ok(()),
         }
     }

@@ -16,6 +16,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Where the file does not exist, cannot be read, or is too large.
 pub fn read_bytes(path: &Path, advice: &str) -> anyhow::Result<Vec<u8>> {
     let file = shown(path);
+    ensure!(!path.is_dir(), "{file} is a directory; {advice}");
     let opened = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => bail!("{file} does not exist; {advice}"),
         opened => opened.with_context(|| format!("{file} cannot be opened"))?,

@@ -4,12 +4,12 @@
 use crate::platform::open_at_once;
 use crate::run::{Addition, Presence, Problem, Severity, Watching};
 use crate::snapshot::{BatchId, Manifest, SnapshotError};
-use crate::text::printable;
+use crate::text::{printable, shown};
 use anyhow::Context;
 use clap::ValueEnum;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::{error, info, warn};
@@ -41,42 +41,29 @@ impl Level {
     }
 }
 
-/// Where to log, and how much.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// The file, which is appended to.
-    pub path: PathBuf,
-    /// How much.
-    pub level: Level,
-}
-
-impl Log {
-    /// Opens the file and logs to it for as long as the process lives.
-    ///
-    /// # Errors
-    /// Where the file cannot be opened, or this process logs already.
-    pub fn start(&self) -> anyhow::Result<()> {
-        let path = &self.path;
-        // A pipe that nobody reads must not hold up the start. Later on, lines are lost.
-        let mut options = File::options();
-        open_at_once(options.create(true).append(true), true);
-        let file = options
-            .open(path)
-            .with_context(|| format!("--log {}: it cannot be written to", path.display()))?;
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(self.level.filter())
-            .with_ansi(false)
-            .with_target(false)
-            // A full disk must not write to the screen.
-            .log_internal_errors(false)
-            .with_writer(Mutex::new(LogLines(file)))
-            .finish()
-            // Libraries log whole requests.
-            .with(filter_fn(|event| event.target().starts_with("neurotop")));
-        tracing::subscriber::set_global_default(subscriber).context("--log")?;
-        info!(version = env!("CARGO_PKG_VERSION"), "started");
-        Ok(())
-    }
+/// Logs to a file, behind what it has, for as long as the process lives.
+///
+/// # Errors
+/// Where the file cannot be opened, or this process logs already.
+pub fn start(path: &Path, level: Level) -> anyhow::Result<()> {
+    // A pipe that nobody reads must not hold up the start. Later on, lines are lost.
+    let mut options = File::options();
+    open_at_once(options.create(true).append(true), true);
+    let file =
+        options.open(path).with_context(|| format!("--log {}: it cannot be written to", shown(path)))?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level.filter())
+        .with_ansi(false)
+        .with_target(false)
+        // A full disk must not write to the screen.
+        .log_internal_errors(false)
+        .with_writer(Mutex::new(LogLines(file)))
+        .finish()
+        // Libraries log whole requests.
+        .with(filter_fn(|event| event.target().starts_with("neurotop")));
+    tracing::subscriber::set_global_default(subscriber).context("--log")?;
+    info!(version = env!("CARGO_PKG_VERSION"), "started");
+    Ok(())
 }
 
 /// Writes lines, and escapes everything in them that could control a terminal: names come from strangers.

@@ -40,7 +40,7 @@ mod worker;
 
 pub use news::News;
 pub use owner::FirstBatches;
-pub use part::{Merge, Merged, PART_SCHEMA, RunPart};
+pub use part::{Merge, Merged, PART_SCHEMA, RunPart, Tool};
 pub use points::{PointTaker, RunPublisher};
 pub use potentials::BatchPotentials;
 pub use priority::Priority;

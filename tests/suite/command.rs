@@ -1,26 +1,13 @@
 //! The command line as a user meets it: reports, prices, exports, exit codes, progress lines.
 
+use crate::started::{neurotop, text};
 use crate::support;
-use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use support::{SMALL, small_batch};
-
-fn neurotop() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    command
-        .env("XDG_CONFIG_HOME", "/nonexistent")
-        .env("XDG_STATE_HOME", support::STATE_HOME)
-        .timeout(Duration::from_secs(60));
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
-}
 
 fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -383,7 +370,7 @@ fn directories_are_completed_without_the_word_watch() {
     let offered = |shell: &str, args: &[&str]| {
         let script = neurotop().args(["completions", shell]).output().expect("it runs").stdout;
         fs::write(place.path().join("script"), script).expect("written");
-        let run = Command::new(shell).args(args).current_dir(place.path()).output().ok()?;
+        let run = std::process::Command::new(shell).args(args).current_dir(place.path()).output().ok()?;
         Some(String::from_utf8_lossy(&run.stdout).into_owned())
     };
     let bash = |line: &str| {

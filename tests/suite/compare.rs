@@ -1,14 +1,12 @@
 //! Comparing runs as a user meets it: `compare` in every format, `--baseline`, `vs-baseline`, bad input, exit
 //! codes, colours; and summaries that are read back as they were written.
 
+use crate::started::{neurotop, outcome, text};
 use crate::support;
-use assert_cmd::Command;
 use neurotop::figures::{ComparedRow, FIGURES, Figure, Number, ShownIn, read_figures};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::time::Duration;
 use tempfile::TempDir;
 
 const ZERO: &str = "tests/golden/leaky-zero";
@@ -16,30 +14,10 @@ const SUBTRACT: &str = "tests/golden/leaky-subtract";
 const SYNAPTIC: &str = "tests/golden/synaptic-zero";
 const DEMO: &str = "assets/demo-run";
 
-/// Runs the command in the project's directory, so that the runs have short names.
-fn neurotop(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    command
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("XDG_CONFIG_HOME", "/nonexistent")
-        .env("XDG_STATE_HOME", support::STATE_HOME);
-    command.timeout(Duration::from_secs(60)).args(args).output().expect("it runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
-}
-
-/// Exit code, standard output and standard error.
-fn outcome(args: &[&str]) -> (i32, String, String) {
-    let output = neurotop(args);
-    (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
-}
-
 fn json_of(args: &[&str]) -> Value {
-    let output = neurotop(args);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    let (code, printed, said) = outcome(args);
+    assert_eq!(code, 0, "{said}");
+    serde_json::from_str(&printed).expect("JSON")
 }
 
 /// A place for the files of a test.
@@ -57,7 +35,7 @@ impl Place {
     /// The summary of a run, exported.
     fn export(&self, run: &str, name: &str) -> String {
         let path = self.path(name);
-        assert!(neurotop(&["summary", run, "--export", &path]).status.success());
+        assert_eq!(outcome(&["summary", run, "--export", &path]).0, 0);
         path
     }
 
@@ -98,6 +76,73 @@ fn several_runs() {
 }
 
 #[test]
+fn what_is_the_same_in_every_layer_is_said_once_for_each_run() {
+    for format in ["text", "md", "tex", "html"] {
+        let (_, printed, _) = outcome(&["compare", ZERO, SUBTRACT, SYNAPTIC, "--format", format]);
+        let same =
+            "the same in every layer: effective ops/sample, dense ops/sample, updates/sample, sparsity, ";
+        assert_eq!(
+            (printed.matches(same).count(), printed.matches("same in every").count()),
+            (1, 1),
+            "{printed}"
+        );
+    }
+}
+
+/// Each of these was once missing from some.
+#[test]
+fn every_format_for_people_says_the_same() {
+    let place = Place::new();
+    let copy = place.path("measured");
+    support::copy_run(&support::golden("measured-mixed"), Path::new(&copy));
+    fs::write(Path::new(&copy).join("end.json"), r#"{"batches": 4}"#).expect("an end");
+    for format in ["text", "md", "tex", "html"] {
+        let (_, printed, _) = outcome(&["compare", ZERO, &copy, "--format", format]);
+        let printed = printed.replace("{-}", "-");
+        for what in ["in total, with measured prices", "569.33", "have a measured price", "1 is not there"] {
+            assert!(printed.contains(what), "{format} lacks {what}: {printed}");
+        }
+        let (_, printed, _) = outcome(&["summary", &copy, "--baseline", DEMO, "--format", format]);
+        for what in ["change by layer", "removed", "in total, with measured prices"] {
+            assert!(printed.contains(what), "{format} lacks {what}: {printed}");
+        }
+    }
+}
+
+#[test]
+fn a_label_of_latex_is_defined_once() {
+    let (_, tex, _) = outcome(&["compare", ZERO, SYNAPTIC, DEMO, "--format", "tex"]);
+    let labels: Vec<&str> = tex.lines().filter(|line| line.contains("\\label{")).collect();
+    let different: std::collections::HashSet<&&str> = labels.iter().collect();
+    assert!(labels.len() > 10 && different.len() == labels.len(), "{labels:?}");
+}
+
+#[test]
+fn of_very_many_layers_those_are_shown_that_changed_most() {
+    let place = Place::new();
+    let changed = |name: &str, updates: fn(usize) -> usize| {
+        place.changed(ZERO, name, |summary| {
+            let layer = summary["layers"][0].clone();
+            let layers = (0..100).map(|at| {
+                let mut layer = layer.clone();
+                layer["name"] = format!("layer{at}").into();
+                layer["effective_ops_per_sample"] = updates(at).into();
+                layer
+            });
+            summary["layers"] = layers.collect();
+        })
+    };
+    let (base, new) = (changed("base.json", |_| 1000), changed("new.json", |at| 1000 + at));
+    let (_, text, _) = outcome(&["compare", &base, &new]);
+    let table = text.split("effective ops/sample ").nth(2).expect("the layers");
+    let table = table.split("dense ops/sample").next().expect("a table");
+    let first = table.lines().find(|line| line.starts_with("layer ")).expect("a layer");
+    assert!(first.contains("layer99 "), "{first}");
+    assert!(table.matches("\nlayer ").count() <= 60 && !table.contains("layer7 "), "{table}");
+    assert!(text.contains("rows more, which changed less; the JSON and the CSV have all"), "{text}");
+}
+
+#[test]
 fn layers_that_are_not_in_both_and_not_of_one_kind() {
     let args = ["compare", "tests/golden/relu-beside-leaky", "tests/golden/unpriced-rleaky"];
     let (code, printed, _) = outcome(&args);
@@ -125,7 +170,7 @@ fn a_run_is_the_same_as_itself_counted_or_read() {
     assert_eq!(read["comparisons"][0]["changes"], counted["comparisons"][0]["changes"]);
     assert_eq!(read["comparisons"][0]["changes"]["total"]["sparsity"]["direction"], "same");
     let (_, printed, _) = outcome(&["compare", &export, DEMO]);
-    assert!(printed.contains("updates/sample: the same in every layer."), "{printed}");
+    assert!(printed.contains("- the same in every layer: effective ops/sample, "), "{printed}");
     assert!(!printed.contains("lif1"), "{printed}");
 }
 
@@ -164,11 +209,11 @@ fn every_golden_run_is_read_back_bit_for_bit() {
 fn a_summary_may_come_through_a_pipe() {
     let place = Place::new();
     let export = place.export(ZERO, "zero.json");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    let mut command = neurotop();
     command.args(["compare", "/dev/stdin"]).arg(support::golden("leaky-zero"));
     let output = command.write_stdin(fs::read(export).expect("a file")).output().expect("it runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("sparsity: the same in every layer."));
+    assert!(text(&output.stdout).contains("the same in every layer: "));
 }
 
 #[test]
@@ -211,7 +256,7 @@ fn what_is_neither_a_run_nor_a_summary() {
         summary["layers"].as_array_mut().expect("layers").push(layer);
     };
     let comparison = place.path("comparison.json");
-    assert!(neurotop(&["compare", ZERO, ZERO, "--export", &comparison]).status.success());
+    assert_eq!(outcome(&["compare", ZERO, ZERO, "--export", &comparison]).0, 0);
     fs::create_dir(place.path("empty")).expect("a directory");
     for (wrong, says) in [
         (place.path("missing.json"), "does not exist"),
@@ -457,11 +502,11 @@ mod on_a_terminal {
         assert!(better.contains(green) && !better.contains(red), "{better:?}");
         for environment in [("NO_COLOR", "1"), ("TERM", "dumb")] {
             let plain = printed(&["compare", ZERO, &more], &[environment]);
-            assert_eq!(plain, text(&neurotop(&["compare", ZERO, &more]).stdout), "{environment:?}");
+            assert_eq!(plain, outcome(&["compare", ZERO, &more]).1, "{environment:?}");
         }
         let mut coloured = vt100::Parser::new(200, 80, 0);
         coloured.process(worse.replace('\n', "\r\n").as_bytes());
-        let plain = text(&neurotop(&["compare", ZERO, &more]).stdout);
+        let plain = outcome(&["compare", ZERO, &more]).1;
         let lines =
             |text: &str| text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
         assert_eq!(lines(&coloured.screen().contents()), lines(&plain));

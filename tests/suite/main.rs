@@ -50,6 +50,7 @@ mod shards;
 mod slips;
 #[cfg(target_os = "linux")]
 mod soak;
+mod started;
 mod steps;
 mod streams;
 #[cfg(target_os = "linux")]

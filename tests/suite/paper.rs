@@ -1,13 +1,12 @@
 //! What a researcher takes into a paper: LaTeX and HTML, how each export came about, long tables that fold, the table of
 //! all runs, and exports that are read again.
 
+use crate::started::outcome;
 use crate::support;
-use assert_cmd::Command;
 use regex::Regex;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tempfile::TempDir;
 
 const DEMO: &str = "assets/demo-run";
@@ -16,18 +15,6 @@ const SUBTRACT: &str = "tests/golden/leaky-subtract";
 
 /// All formats that a file can have.
 const SUFFIXES: [&str; 6] = ["json", "csv", "md", "txt", "tex", "html"];
-
-/// Exit code, standard output and standard error of the command in the project's directory.
-fn outcome(args: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    command
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("XDG_CONFIG_HOME", "/nonexistent")
-        .env("XDG_STATE_HOME", support::STATE_HOME);
-    let output = command.timeout(Duration::from_secs(60)).args(args).output().expect("it runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
-}
 
 /// What a command prints that succeeds.
 fn printed(args: &[&str]) -> String {
@@ -164,6 +151,28 @@ fn the_bar_of_a_time_step_stands_over_its_number() {
         let [left, width] = bars[step as usize - 1];
         assert!(left < middle && middle < left + width, "step {step}: {left} {width} {middle}");
     }
+}
+
+#[test]
+fn html_shows_the_membrane_potentials_also_of_an_export() {
+    let place = place();
+    let (html, json) = (path(&place, "demo.html"), path(&place, "demo.json"));
+    assert_eq!(outcome(&["summary", DEMO, "-o", &html, "-o", &json]).0, 0);
+    let reopened = outcome(&["export", &json, "--format", "html"]).1;
+    let written = fs::read_to_string(&html).expect("a file");
+    for html in [written, printed(&["summary", DEMO, "--format", "html"]), reopened] {
+        let chart =
+            html.split("<figure>").find(|figure| figure.contains("Membrane potentials in batch-000011.npz"));
+        let chart = chart.expect("a chart");
+        // A row for each layer: its name, the outline of its bins, its range.
+        assert_eq!(chart.matches("<path ").count(), 4, "{chart}");
+        for layer in ["lif1", "lif2", "syn", "out"] {
+            assert!(chart.contains(&format!(">{layer}</text>")), "{layer}: {chart}");
+        }
+        assert!(chart.contains(" to ") && !chart.contains("NaN"), "{chart}");
+    }
+    let bits = printed(&["summary", "tests/golden/special-float16", "--format", "html"]);
+    assert!(bits.matches("<figure>").count() < 5);
 }
 
 #[test]
@@ -353,6 +362,10 @@ fn what_is_no_export_is_refused_by_name() {
                 break;
             }
         }
+    }
+    for command in ["export", "merge"] {
+        let (code, _, said) = outcome(&[command, ZERO]);
+        assert!(code == 1 && said.contains("leaky-zero is a directory; name "), "{said}");
     }
     let (code, _, said) = outcome(&[ZERO, SUBTRACT]);
     assert!(code == 2 && said.contains("name the directory that holds them"), "{said}");

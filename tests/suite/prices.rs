@@ -1,31 +1,24 @@
 //! Prices that the recorder wrote into the manifest: measured ones have a total of their own in every output, and one
 //! that cannot be used is no price and says why.
 
+use crate::started::{neurotop, outcome, text};
 use crate::support;
-use assert_cmd::Command;
 use neurotop::dashboard::UiState;
 use neurotop::figures::{ComparedRun, read_figures};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
 use support::{SMALL, small_batch};
 
-fn neurotop(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
-    command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_STATE_HOME", support::STATE_HOME);
-    command.timeout(Duration::from_secs(60)).args(args).output().expect("it runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
+fn output_of(args: &[&str]) -> Output {
+    neurotop().args(args).output().expect("it runs")
 }
 
 fn printed(args: &[&str]) -> String {
-    let output = neurotop(args);
-    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
+    let (code, printed, said) = outcome(args);
+    assert_eq!(code, 0, "{args:?}: {said}");
+    printed
 }
 
 fn as_json(args: &[&str]) -> Value {
@@ -59,6 +52,28 @@ fn write_manifest(file: &Path, price: Value) {
 fn measured(operations: &[&str], mode: &str) -> Value {
     json!({"ops_per_update": operations.len(), "priced_by": "measured", "operations": operations,
            "versions": "spikingjelly 2.0.0, torch 2.15.0", "mode": mode})
+}
+
+#[test]
+fn the_advice_to_give_a_price_is_said_once_and_while_there_is_none() {
+    let causes = |price: Value, args: &[&str]| -> Vec<String> {
+        let run = run_with(price);
+        let file = run.path().join("manifest.json");
+        let mut manifest = support::json(&file);
+        let advice = "layer 'lif' has no price in NeuroBench. Give the command one: --cost LIFNode:zero=3";
+        manifest["warnings"] = json!([advice, "another"]);
+        fs::write(&file, manifest.to_string()).expect("a manifest");
+        let summary = as_json(&[&["summary", path(run.path()), "--format", "json"], args].concat());
+        assert_eq!(summary["run"]["warnings"], manifest["warnings"]);
+        let problems = summary["problems"].as_array().expect("problems").iter();
+        let cause = |problem: &Value| problem["cause"].as_str().expect("a cause").to_owned();
+        problems.map(cause).filter(|cause| cause != "batches_missing").collect()
+    };
+    assert_eq!(causes(json!({}), &[]), ["unpriced", "producer_warns"]);
+    assert_eq!(causes(json!({}), &["--cost", "LIFNode:zero=3"]), ["producer_warns"]);
+    assert_eq!(causes(json!({"ops_per_update": 4}), &[]), ["producer_warns"], "cost= of the recorder");
+    // Its total lacks the layer, and nothing else says how to change that.
+    assert_eq!(causes(measured(&["add"], "eval"), &[]), ["producer_warns", "producer_warns"]);
 }
 
 /// The figures were counted apart, with NumPy, and the prices are the lengths of the lists of operations.
@@ -106,7 +121,7 @@ fn neurobench_is_compared_with_the_total_without_measured_layers() {
                                 "Neuron Dense Ops": figures["dense_ops_per_sample"]});
         let end = json!({"samples": 6, "batches": 3, "neurobench": {"NeuronOperations": operations}});
         fs::write(run.path().join("end.json"), end.to_string()).expect("an end");
-        let output = neurotop(&["summary", path(run.path()), "--format", "json"]);
+        let output = output_of(&["summary", path(run.path()), "--format", "json"]);
         serde_json::from_slice::<Value>(&output.stdout).expect("JSON")["agreement"].clone()
     };
     assert_eq!(agreement("total"), json!({"verdict": "agrees"}));
@@ -193,7 +208,8 @@ fn conditions_and_comparisons_are_about_either_total() {
         ("total_measured.sparsity<30%", 0),
         ("total_measured.sparsity<31%", 4),
     ] {
-        let output = neurotop(&["summary", path(&golden), "--fail-if", condition, "--export", path(&export)]);
+        let output =
+            output_of(&["summary", path(&golden), "--fail-if", condition, "--export", path(&export)]);
         assert_eq!(output.status.code(), Some(code), "{condition}: {}", text(&output.stderr));
     }
     let compared = as_json(&["compare", path(&export), path(&golden), "--format", "json"]);
@@ -212,7 +228,7 @@ fn conditions_and_comparisons_are_about_either_total() {
     );
     assert!(change["new"].as_f64() > Some(569.0) && change["new"].as_f64() < Some(570.0), "{change}");
     let vs = "total_measured.vs-baseline>+0%";
-    let output = neurotop(&["summary", path(&golden), "--baseline", path(&export), "--fail-if", vs]);
+    let output = output_of(&["summary", path(&golden), "--baseline", path(&export), "--fail-if", vs]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
 
@@ -327,7 +343,7 @@ fn parts_keep_measured_prices_and_none_is_chosen_where_they_differ() {
     }
     // What is in the total must be the same, since it is added up by batch.
     write_manifest(&run.path().join("manifest.json"), json!({"ops_per_update": 7}));
-    let refused = neurotop(&["merge", &part(1), &second]);
+    let refused = output_of(&["merge", &part(1), &second]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("gives other costs"), "{}", text(&refused.stderr));
 }
@@ -360,7 +376,7 @@ fn a_layer_is_explained_operation_by_operation() {
 fn a_layer_that_is_not_there_is_not_explained() {
     let golden = support::golden("measured-mixed");
     for (layer, says) in [("lif9", "did you mean"), ("nothing", "there are lif1, lif2, plif, rnn")] {
-        let output = neurotop(&["explain", path(&golden), layer]);
+        let output = output_of(&["explain", path(&golden), layer]);
         assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""));
         assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
     }
@@ -372,11 +388,11 @@ fn a_layer_that_is_not_there_is_not_explained() {
     members.remove("lif.post");
     members.extend(layers.iter().map(|layer| (format!("{}.post", layer.0), post.clone())));
     support::write_batch(run.path(), 0, &members, support::Archive::Stored);
-    let several = neurotop(&["explain", path(run.path()), "lif"]);
+    let several = output_of(&["explain", path(run.path()), "lif"]);
     assert!(text(&several.stderr).contains("2 layers are called \"lif\""), "{}", text(&several.stderr));
     assert!(text(&several.stderr).contains("a.lif, b.lif"), "{}", text(&several.stderr));
     assert!(printed(&["explain", path(run.path()), "other"]).starts_with("c.other: Leaky with reset zero"));
-    let missing = neurotop(&["explain", path(&run.path().join("x"))]);
+    let missing = output_of(&["explain", path(&run.path().join("x"))]);
     assert_eq!(missing.status.code(), Some(1));
 }
 

@@ -69,8 +69,8 @@ class ArrayLayer:
             yield (
                 ("unpriced", self.name),
                 f"layer '{self.name}' ({self.neuron}) with reset '{self.reset}' has no price in "
-                f"NeuroBench. Give the command one: --cost {self.neuron}:{self.reset}=OPERATIONS, or "
-                "cost= to rec.add()",
+                f"NeuroBench. Give the command one: --cost {self.neuron}:{self.reset}=OPERATIONS, "
+                "or cost= to rec.add()",
             )
 
     def members(self, form: str) -> Iterator[Member]:

@@ -25,6 +25,7 @@ use crate::text::shown;
 use anyhow::{Context, anyhow, bail, ensure};
 use rank::RankPart;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ const MAX_BATCHES: u64 = 1 << 40;
 pub struct RunPart {
     /// [`PART_SCHEMA`].
     schema: String,
-    tool: PartTool,
+    tool: Tool,
     shard: Shard,
     run: PartRun,
     rules: Rules,
@@ -73,11 +74,17 @@ pub struct RunPart {
     potentials: Option<Arc<BatchPotentials>>,
 }
 
-/// The program that made a part.
+/// The program that made a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct PartTool {
-    name: String,
-    version: String,
+pub struct Tool {
+    pub name: Cow<'static, str>,
+    pub version: Cow<'static, str>,
+}
+
+impl Tool {
+    pub fn this() -> Self {
+        Self { name: "neurotop".into(), version: env!("CARGO_PKG_VERSION").into() }
+    }
 }
 
 /// What a run is and how far it got, as the shard saw it.
@@ -284,7 +291,7 @@ impl RunPart {
         let (tally, first) = (run.tally(), run.first_batches());
         Self {
             schema: PART_SCHEMA.to_owned(),
-            tool: PartTool { name: "neurotop".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            tool: Tool::this(),
             shard,
             run: PartRun {
                 name: run.name().to_owned(),
