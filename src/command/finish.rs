@@ -141,7 +141,7 @@ pub(super) fn name_comparison(comparison: &Comparison, exports: &[Export], print
     let failures = comparison.failed.iter().flatten().map(Failure::to_string);
     let where_all_are = where_all_are(exports);
     say_all(first_of(waiting, &where_all_are));
-    say_all(first_of(comparison.problems().into_iter(), &where_all_are));
+    say_all(comparison.problems(&where_all_are));
     say_all(first_of(failures, &where_all_are));
 }
 

@@ -35,6 +35,9 @@ pub struct ComparedRun {
     pub disagreements: Vec<String>,
     /// What else the user should know: file and what it is.
     pub notices: Vec<String>,
+    /// How many problems these are: some of them stand for many.
+    #[serde(skip)]
+    pub problems: u64,
     #[serde(skip)]
     pub rows: Arc<ComparedRows>,
     /// Its sums over batches or groups of neighbouring ones; none if they are not known, as of an export that an earlier
@@ -236,6 +239,7 @@ impl ComparedRun {
             set_aside: sentences(&summary.problems, Severity::SetAside),
             disagreements: disagreements(&summary.problems),
             notices: sentences(&summary.problems, Severity::Notice),
+            problems: told(&summary.problems),
             rows: rows.with_total_measured(with_measured).into(),
             points: summary.part.as_ref().map(|part| part.points()).unwrap_or_default().into(),
         }
@@ -256,6 +260,12 @@ pub(super) fn has_total(layers: &[ComparedRow]) -> bool {
 /// network.
 pub(super) fn total_sums(total: RowSums, is_priced: bool) -> RowSums {
     RowSums { operations: total.operations.filter(|_| is_priced), ..total }
+}
+
+/// How many problems are told of a run that is compared: its conditions are those of another command.
+pub(super) fn told(problems: &[ProblemFigures]) -> u64 {
+    let told = problems.iter().filter(|problem| problem.cause != Cause::ConditionFails);
+    told.map(ProblemFigures::count).fold(0, u64::saturating_add)
 }
 
 /// Whether it is about the figures as a whole, and not about a file.

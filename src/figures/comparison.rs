@@ -4,6 +4,7 @@ use super::Change;
 use super::compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind};
 use super::difference::Difference;
 use super::figure::{Basis, Figure, ShownIn};
+use super::problems::first_of_all;
 use super::summary::Failure;
 use crate::run::Tool;
 use serde::{Serialize, Serializer};
@@ -143,8 +144,8 @@ impl Comparison {
         std::iter::once(&self.base).chain(self.comparisons.iter().map(|compared| &compared.new))
     }
 
-    /// What is wrong with the runs, the gravest first: what was set aside, what else costs figures, the notices.
-    pub fn problems(&self) -> Vec<String> {
+    /// The gravest of what is wrong with the runs: what was set aside, what else costs figures, the notices.
+    pub fn problems(&self, where_all_are: &str) -> Vec<String> {
         let kinds: [fn(&ComparedRun) -> (&str, &Vec<String>); 3] =
             [|run| ("set aside: ", &run.set_aside), |run| ("", &run.disagreements), |run| ("", &run.notices)];
         let of = |kind: fn(&ComparedRun) -> (&str, &Vec<String>)| {
@@ -153,7 +154,8 @@ impl Comparison {
                 sentences.iter().map(move |sentence| format!("{}: {what}{sentence}", run.source))
             })
         };
-        kinds.into_iter().flat_map(of).collect()
+        let all = self.runs().map(|run| run.problems).fold(0, u64::saturating_add);
+        first_of_all(kinds.into_iter().flat_map(of).collect(), all, where_all_are)
     }
 
     /// The figures that are compared in any of the runs, in the order of the table.

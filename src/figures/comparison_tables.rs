@@ -9,7 +9,7 @@ use super::problems::first_of;
 use super::table_style::{ALL_ARE, TableStyle, bullets, draw_table, failures, safe};
 use super::{Change, ComparedRun, Direction};
 use crate::run::run_names::directory_to_show;
-use crate::text::{elide, thousands};
+use crate::text::{elide, numbered, thousands};
 use std::path::Path;
 
 const NOISE: &str =
@@ -55,7 +55,7 @@ pub(super) fn of_comparison(comparison: &Comparison) -> Document {
         let said = section.differences.into_iter().chain(section.notes);
         notes.extend(said.map(|note| format!("{of}{note}")));
     }
-    notes.extend(first_of(comparison.problems().into_iter(), ALL_ARE));
+    notes.extend(comparison.problems(ALL_ARE));
     Document {
         title: "Comparison".to_owned(),
         facts: names.zip(comparison.runs()).map(fact).collect(),
@@ -83,7 +83,7 @@ pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> S
         parts.extend(section.parts.iter().map(|table| draw_table(table, style)));
         parts.extend(bullets(section.notes, style));
     }
-    parts.extend(bullets(first_of(comparison.problems().into_iter(), ALL_ARE), style));
+    parts.extend(bullets(comparison.problems(ALL_ARE), style));
     parts.extend(failures(failed(comparison.failed.as_deref()), style));
     parts.join("\n\n") + "\n"
 }
@@ -112,11 +112,11 @@ fn described(run: &ComparedRun) -> String {
     let directory = run.directory.as_deref().filter(|&directory| directory != run.source);
     let directory = directory.and_then(|path| directory_to_show(&run.name, Some(Path::new(path))));
     format!(
-        "{}{} · {} batches, {} samples · {}{}",
+        "{}{} · {}, {} · {}{}",
         run.name,
         directory.map_or(String::new(), |directory| format!(" ({directory})")),
-        thousands(run.batches.into()),
-        thousands(run.samples),
+        numbered(run.batches.into(), ["batch", "batches"]),
+        numbered(run.samples, ["sample", "samples"]),
         if run.complete { "complete" } else { "NOT complete" },
         if run.waiting > 0 { format!(", {} waiting", thousands(run.waiting.into())) } else { String::new() },
     )

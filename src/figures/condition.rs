@@ -634,6 +634,7 @@ mod tests {
             set_aside: Vec::new(),
             disagreements: Vec::new(),
             notices: Vec::new(),
+            problems: 0,
             rows: ComparedRows::new(priced("r"), vec![priced("Leaky")], vec![priced("a"), row("u", None)])
                 .into(),
             points: Default::default(),

@@ -150,6 +150,7 @@ mod tests {
             set_aside: vec![],
             disagreements: vec![],
             notices: vec![],
+            problems: 0,
             rows: ComparedRows::new(total, vec![], vec![]).into(),
             points: batches.iter().map(point).collect(),
         }

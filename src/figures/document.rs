@@ -224,11 +224,11 @@ pub(super) fn layers(summary: &Summary) -> DocumentTable {
     let rest = rest(&ordered, MOST_LAYERS, whole).unwrap_or_default();
     let rows = ordered.into_iter().map(row).collect();
     let caption = format!(
-        "Neuron operations per sample of {}, by layer, over {} samples in {} batches. {} The cost is the operations of one \
+        "Neuron operations per sample of {}, by layer, over {} in {}. {} The cost is the operations of one \
          update.",
         summary.run.name,
-        thousands(summary.run.samples),
-        thousands(summary.run.batches.into()),
+        numbered(summary.run.samples, ["sample", "samples"]),
+        numbered(summary.run.batches.into(), ["batch", "batches"]),
         counted(std::slice::from_ref(summary), summary.total_measured.is_some()),
     );
     let table = whole_table("layers", caption, &["layer", "neuron", "reset", "cost"], 3, rows);
@@ -326,6 +326,32 @@ impl DocumentTable {
         let headings = figures.iter().map(|figure| figure.heading).chain(has_share.then_some("share"));
         self.head.extend(headings.map(Into::into));
         Self { figures, ..self }
+    }
+
+    /// The figure that a column has.
+    pub(super) fn figure_in(&self, column: usize) -> Option<&'static Figure> {
+        column.checked_sub(self.first_figure).and_then(|at| self.figures.get(at)).copied()
+    }
+
+    /// Whether a column is there where only these figures have one.
+    pub(super) fn has_column(&self, column: usize, figures: &[&'static Figure]) -> bool {
+        self.figure_in(column).is_none_or(|figure| figures.contains(&figure))
+    }
+
+    /// The figures for which there is room: while the table is wider than `most`, the later ones give way, one after the
+    /// other.
+    pub(super) fn figures_within(
+        &self,
+        most: usize,
+        width: impl Fn(&[&'static Figure]) -> usize,
+    ) -> Vec<&'static Figure> {
+        let mut figures = self.figures.clone();
+        while figures.iter().any(|figure| figure.is_later) && width(&figures) > most {
+            let later = figures.iter().enumerate().filter(|(_, figure)| figure.is_later);
+            let least = later.min_by_key(|(_, figure)| figure.priority).map(|(at, _)| at);
+            least.map(|at| figures.remove(at));
+        }
+        figures
     }
 
     /// The same with so many rows at first; `rest` says what the others are.

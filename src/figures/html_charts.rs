@@ -31,11 +31,11 @@ const NAMES: f64 = 190.0;
 const BESIDE: f64 = 110.0;
 const NAME: usize = 28;
 
+/// In pairs of about one height, since two stand side by side.
 pub(super) fn run_charts(summary: &Summary) -> Vec<String> {
     let points = summary.part.as_ref().map(|part| part.points()).unwrap_or_default();
-    let charts =
-        [along_the_run(&points), by_layer(&summary.layers), by_step(&summary.layers), potentials(summary)];
-    charts.into_iter().flatten().collect()
+    let along = [along_the_run(&points), by_step(&summary.layers)];
+    along.into_iter().chain([by_layer(&summary.layers), potentials(summary)]).flatten().collect()
 }
 
 pub(super) fn runs_charts(summaries: &[Summary]) -> Vec<String> {

@@ -191,8 +191,14 @@ pub fn spelled_out<'a>(
 
 /// The first of other sentences about runs, and how many more there are.
 pub fn first_of(sentences: impl Iterator<Item = String>, where_all_are: &str) -> Vec<String> {
-    let mut sentences: Vec<String> = sentences.collect();
-    let left_out = sentences.len().saturating_sub(SPELLED_OUT) as u64;
+    let sentences: Vec<String> = sentences.collect();
+    let all = sentences.len() as u64;
+    first_of_all(sentences, all, where_all_are)
+}
+
+/// The same of sentences of which the last may stand for many.
+pub fn first_of_all(mut sentences: Vec<String>, all: u64, where_all_are: &str) -> Vec<String> {
+    let left_out = if sentences.len() > SPELLED_OUT { all.saturating_sub(SPELLED_OUT as u64) } else { 0 };
     sentences.truncate(SPELLED_OUT);
     sentences.extend(more(left_out, where_all_are));
     sentences

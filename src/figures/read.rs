@@ -2,7 +2,7 @@
 //! are skipped, since later versions may add some.
 
 use super::compared_run::{
-    ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, disagreements, has_total, sentences,
+    ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, disagreements, has_total, sentences, told,
 };
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number, ShownIn};
 use super::row::RowSums;
@@ -264,6 +264,7 @@ impl SummaryFile {
             set_aside: sentences(&self.problems, Severity::SetAside),
             disagreements: disagreements(&self.problems),
             notices: sentences(&self.problems, Severity::Notice),
+            problems: told(&self.problems),
             rows: ComparedRows::new(total, neurons, layers).with_total_measured(with_measured).into(),
             points: points.into(),
         })

@@ -22,19 +22,11 @@ pub(super) enum TableStyle {
 /// Draws a table. If it is wider than a terminal, later figures are left out, one after the other. Markdown has room for
 /// all.
 pub(super) fn draw_table(table: &DocumentTable, style: TableStyle) -> String {
-    let mut figures = table.figures.clone();
-    loop {
-        let drawn = draw(table, &figures, style);
-        // The first line is a rule as wide as the table.
-        let width = drawn.lines().next().map_or(0, |rule| rule.chars().count());
-        let later = figures.iter().enumerate().filter(|(_, figure)| figure.is_later);
-        match later.min_by_key(|(_, figure)| figure.priority) {
-            Some((at, _)) if style != TableStyle::Markdown && width > TERMINAL => {
-                figures.remove(at);
-            }
-            _ => return drawn,
-        }
-    }
+    // The first line is a rule as wide as the table.
+    let width = |drawn: &str| drawn.lines().next().map_or(0, |rule| rule.chars().count());
+    let most = if style == TableStyle::Markdown { usize::MAX } else { TERMINAL };
+    let figures = table.figures_within(most, |figures| width(&draw(table, figures, style)));
+    draw(table, &figures, style)
 }
 
 /// The width of a terminal, in columns.
@@ -42,12 +34,10 @@ const TERMINAL: usize = 80;
 
 /// Draws a table with columns for these figures alone. Figures are aligned to the right.
 fn draw(document: &DocumentTable, figures: &[&'static Figure], style: TableStyle) -> String {
-    let figure_in =
-        |column: usize| column.checked_sub(document.first_figure).and_then(|at| document.figures.get(at));
-    let is_shown = |column: &usize| figure_in(*column).is_none_or(|figure| figures.contains(figure));
+    let is_shown = |column: &usize| document.has_column(*column, figures);
     let cell = |(column, cell): (usize, &DocumentCell)| {
         let text = &cell.text;
-        Cell::new(match figure_in(column) {
+        Cell::new(match document.figure_in(column) {
             _ if column < document.text_columns => name(text, style),
             // The digits of a figure say how far it may move, and there is no room for more.
             Some(_) => text.split(" ± ").next().unwrap_or_default().to_owned(),

@@ -7,7 +7,7 @@ use crate::text::{elide, printable};
 use std::collections::HashMap;
 
 /// The longest name in a table, in columns.
-const LONGEST_NAME: usize = 60;
+const LONGEST_NAME: usize = 40;
 
 pub(super) fn as_tex(report: Report<'_>, provenance: Option<&Provenance>) -> anyhow::Result<String> {
     let Document { title, facts, tables, notes, failed } = document(report)?;
@@ -36,32 +36,51 @@ fn comments(lines: &[String]) -> String {
     lines.iter().map(|line| format!("% {}\n", printable(line))).collect()
 }
 
+/// The most characters in a row of a table, with two for each gap, that are as wide as the text of an article.
+const WIDEST: usize = 86;
+
+/// The most rows in letters of the usual size for a table; more go on one page in smaller ones.
+const MOST_ROWS: usize = 40;
+
 fn table(table: &DocumentTable, number: usize) -> String {
     let number = if number > 1 { format!("-{number}") } else { String::new() };
-    let columns = table.head.len();
-    let alignment = "l".repeat(table.text_columns) + &"r".repeat(columns - table.text_columns);
-    let row = |cells: &[DocumentCell]| {
-        let cells: Vec<String> = cells.iter().map(|cell| escaped(&elide(&cell.text, LONGEST_NAME))).collect();
+    let rows = || table.rows.iter().take(table.shown).chain(&table.sums);
+    let text = |cell: &DocumentCell| elide(&cell.text, LONGEST_NAME);
+    let width = |column: usize| {
+        let cells = rows().chain([&table.head]).map(|cells| text(&cells[column]).chars().count() + 2);
+        cells.max().unwrap_or(0)
+    };
+    let figures = table.figures_within(WIDEST, |figures| {
+        (0..table.head.len()).filter(|&column| table.has_column(column, figures)).map(width).sum()
+    });
+    let columns: Vec<usize> = (0..table.head.len()).filter(|&at| table.has_column(at, &figures)).collect();
+    let row = |cells: &Vec<DocumentCell>| {
+        let cells: Vec<String> = columns.iter().map(|&at| escaped(&text(&cells[at]))).collect();
         format!("    {} \\\\\n", cells.join(" & "))
     };
-    let mut text = format!(
-        "\\begin{{table}}\n  \\centering\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}{number}}}\n",
+    let texts = "l".repeat(table.text_columns);
+    let alignment = texts + &"r".repeat(columns.len() - table.text_columns);
+    let size = if rows().count() > MOST_ROWS { "scriptsize" } else { "footnotesize" };
+    let mut tex = format!(
+        "\\begin{{table}}\n  \\centering\\{size}\\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}{number}}}\n",
         escaped(&printable(&table.caption)),
         table.label.replace('_', "-"),
     );
-    text.push_str(&format!("  \\begin{{tabular}}{{{alignment}}}\n    \\toprule\n"));
-    text.push_str(&row(&table.head));
-    text.push_str("    \\midrule\n");
-    table.rows.iter().take(table.shown).for_each(|cells| text.push_str(&row(cells)));
+    tex.push_str(&format!(
+        "  \\begin{{tabular}}{{{alignment}}}\n    \\toprule\n{}    \\midrule\n",
+        row(&table.head)
+    ));
+    table.rows.iter().take(table.shown).for_each(|cells| tex.push_str(&row(cells)));
     if !table.rest.is_empty() {
-        text.push_str(&format!("    \\multicolumn{{{columns}}}{{l}}{{{}}} \\\\\n", escaped(&table.rest)));
+        let rest = escaped(&table.rest);
+        tex.push_str(&format!("    \\multicolumn{{{}}}{{l}}{{{rest}}} \\\\\n", columns.len()));
     }
     if !table.sums.is_empty() {
-        text.push_str("    \\midrule\n");
+        tex.push_str("    \\midrule\n");
     }
-    table.sums.iter().for_each(|sum| text.push_str(&row(sum)));
-    text.push_str("    \\bottomrule\n  \\end{tabular}\n\\end{table}\n");
-    text
+    table.sums.iter().for_each(|sum| tex.push_str(&row(sum)));
+    tex.push_str("    \\bottomrule\n  \\end{tabular}\n\\end{table}\n");
+    tex
 }
 
 /// Text that LaTeX shows as it is, with the fonts and the encoding that every installation has. A character beyond those

@@ -50,13 +50,13 @@ Exit codes:
 If several apply, 1 wins over 4, and 4 over 3.";
 
 const CONDITIONS: &str = "\
-Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. The subject is
-  FIGURE              in total, compared with a number; sparsity also with a percentage
-  vs-baseline.FIGURE  its relative change from the baseline, compared with a percentage
+Conditions of --fail-if are SUBJECT<BOUND, with <, <=, >, >=, == or !=. SUBJECT is
+  FIGURE              in total, compared with a number; sparsity also with a %
+  vs-baseline.FIGURE  its relative change from the baseline, compared with a %
   vs-baseline         the relative change of effective_ops_per_sample
   layer:NAME.…        any of these, of one layer
   neuron:CLASS.…      any of these, of one neuron class
-  total_measured.…    any of these, in total with the layers whose price is measured
+  total_measured.…    any of these, in total with the measured prices
 A figure without a value also fails. FIGURE is one of";
 
 /// How conditions are written, and the figures that they can be about, for a terminal of 80 columns.

@@ -80,7 +80,7 @@ fn latex_is_a_booktabs_table_that_says_what_is_counted() {
         "\\bottomrule",
         "\\caption{",
         "\\label{tab:neurotop-layers}",
-        "\\begin{tabular}{lllrrrrrrr}",
+        "\\begin{tabular}{lllrrrrrr}",
         "changed a neuron's membrane potential".replace('\'', "\\textquotesingle{}").as_str(),
         "lif1 & ",
         "    total & ",

@@ -1,42 +1,56 @@
 //! A histogram in one pass over values whose range is not known in advance: counts them in logarithmic buckets first,
 //! and spreads these over equal bins afterwards.
 
-/// The number of buckets: by sign, exponent and the highest seven fraction bits in single precision.
-const BUCKETS: usize = 1 << 16;
+/// A bucket is for a sign, an exponent and the highest seven fraction bits in single precision; those of a sign and an
+/// exponent are a row.
+const ROWS: usize = 1 << 9;
+const ROW: usize = 1 << 7;
 
 /// The first bucket of negative values.
-const NEGATIVE: usize = 1 << 15;
+const NEGATIVE: usize = ROWS * ROW / 2;
 
-/// The counts of finite values, by bucket.
+/// The counts of finite values, by bucket. Most values of a layer have few exponents, and most layers few values: rows
+/// are made when they are needed.
 #[derive(Clone, PartialEq)]
 pub(super) struct Buckets {
-    counts: Vec<u64>,
+    rows: Vec<Option<Box<[u64; ROW]>>>,
 }
 
 impl Default for Buckets {
     fn default() -> Self {
-        Self { counts: vec![0; BUCKETS] }
+        Self { rows: vec![None; ROWS] }
     }
 }
 
 impl std::fmt::Debug for Buckets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
-        f.debug_map().entries(filled).finish()
+        f.debug_map().entries(self.filled()).finish()
     }
 }
 
 impl Buckets {
     /// Adds a finite value. Values beyond single precision go to the outermost bucket.
+    // A call for each value would take three times as long.
+    #[inline]
     pub(super) fn add(&mut self, value: f64) {
         let single = value.clamp(f32::MIN.into(), f32::MAX.into()) as f32;
-        self.counts[(single.to_bits() >> 16) as usize] += 1;
+        let bucket = (single.to_bits() >> 16) as usize;
+        self.rows[bucket / ROW].get_or_insert_with(|| Box::new([0; ROW]))[bucket % ROW] += 1;
+    }
+
+    /// The buckets that have any values, and how many.
+    fn filled(&self) -> impl Iterator<Item = (usize, u64)> {
+        let rows = self.rows.iter().enumerate().filter_map(|(at, row)| Some((at, row.as_ref()?)));
+        let buckets = rows.flat_map(|(at, row)| {
+            row.iter().enumerate().map(move |(in_row, &count)| (at * ROW + in_row, count))
+        });
+        buckets.filter(|&(_, count)| count > 0)
     }
 
     /// Spreads the buckets over equal bins from the lowest to the highest value.
     pub(super) fn bins(&self, min: f64, max: f64, bins: usize) -> Vec<u64> {
         let mut counts = vec![0; bins];
-        for (bucket, &count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        for (bucket, count) in self.filled() {
             let (low, high) = bounds(bucket);
             let place = |value: f64| part(value.clamp(min, max), min, max) * bins as f64;
             spread(&mut counts, place(low), place(high), count);

@@ -116,35 +116,33 @@ impl Potentials {
     }
 
     fn add_each<const SIZE: usize>(&mut self, block: &[u8], value: impl Fn([u8; SIZE]) -> f64 + Copy) {
+        self.add_values(block.as_chunks().0.iter().map(|&element| value(element)));
+    }
+
+    fn add_values(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
         let Distribution::Buckets(buckets) = &mut self.distribution else { return };
-        let elements = block.as_chunks::<SIZE>().0;
-        let mut lanes = Lanes::default();
-        let mut values = [0.0; 1024];
-        for some in elements.chunks(values.len()) {
-            let values = &mut values[..some.len()];
-            values.iter_mut().zip(some).for_each(|(place, &element)| *place = value(element));
-            if lanes.add(values) == values.len() as u64 {
-                values.iter().for_each(|&value| buckets.add(value));
-                continue;
-            }
-            for value in values.iter().copied() {
-                if value.is_finite() {
-                    buckets.add(value);
-                }
+        // Local variables, so that the compiler keeps them in registers.
+        let (mut finite, mut sum, mut at_rest) = (0, 0.0, 0);
+        let (mut min, mut max) =
+            self.range.map_or((f64::INFINITY, f64::NEG_INFINITY), |range| (range.min, range.max));
+        for value in values.clone() {
+            if value.is_finite() {
+                finite += 1;
+                sum += value;
+                at_rest += u64::from(value == 0.0);
+                min = if value < min { value } else { min };
+                max = if value > max { value } else { max };
+                buckets.add(value);
+            } else {
                 self.nan += u64::from(value.is_nan());
                 self.positive_infinity += u64::from(value == f64::INFINITY);
                 self.negative_infinity += u64::from(value == f64::NEG_INFINITY);
             }
         }
-        self.at_rest += lanes.at_rest.iter().sum::<u64>();
-        self.count += elements.len() as u64;
-        let finite = lanes.finite.iter().sum();
+        self.at_rest += at_rest;
+        self.count += values.len() as u64;
         if finite > 0 {
-            let values = elements.iter().map(|&element| value(element));
-            let mean = self.new_mean(finite, lanes.sum.iter().sum(), values);
-            let known = self.range.map_or((f64::INFINITY, f64::NEG_INFINITY), |range| (range.min, range.max));
-            let min = lanes.min.iter().copied().fold(known.0, f64::min);
-            let max = lanes.max.iter().copied().fold(known.1, f64::max);
+            let mean = self.new_mean(finite, sum, values);
             self.range = Some(FiniteRange { min, max, mean });
             self.finite += finite;
         }
@@ -167,52 +165,6 @@ impl Potentials {
             *mean = mean.clamp(*min, *max);
         }
         self
-    }
-}
-
-/// What is known of finite values, in lanes: a value does not wait for the one before it, and the processor adds several
-/// at once.
-struct Lanes {
-    sum: [f64; Self::COUNT],
-    min: [f64; Self::COUNT],
-    max: [f64; Self::COUNT],
-    finite: [u64; Self::COUNT],
-    at_rest: [u64; Self::COUNT],
-}
-
-impl Default for Lanes {
-    fn default() -> Self {
-        Self {
-            sum: Default::default(),
-            min: [f64::INFINITY; Self::COUNT],
-            max: [f64::NEG_INFINITY; Self::COUNT],
-            finite: Default::default(),
-            at_rest: Default::default(),
-        }
-    }
-}
-
-impl Lanes {
-    const COUNT: usize = 8;
-
-    /// Adds values, and returns how many of them are finite.
-    fn add(&mut self, values: &[f64]) -> u64 {
-        let before: u64 = self.finite.iter().sum();
-        let (rows, rest) = values.as_chunks::<{ Self::COUNT }>();
-        let mut last = [f64::NAN; Self::COUNT];
-        last[..rest.len()].copy_from_slice(rest);
-        for row in rows.iter().chain([&last]) {
-            for (lane, &value) in row.iter().enumerate() {
-                let is_finite = value.is_finite();
-                self.sum[lane] += if is_finite { value } else { 0.0 };
-                self.finite[lane] += u64::from(is_finite);
-                self.at_rest[lane] += u64::from(value == 0.0);
-                let (low, high) = (self.min[lane], self.max[lane]);
-                self.min[lane] = if is_finite && value < low { value } else { low };
-                self.max[lane] = if is_finite && value > high { value } else { high };
-            }
-        }
-        self.finite.iter().sum::<u64>() - before
     }
 }
 
