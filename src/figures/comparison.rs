@@ -146,16 +146,16 @@ impl Comparison {
 
     /// The gravest of what is wrong with the runs: what was set aside, what else costs figures, the notices.
     pub fn problems(&self, where_all_are: &str) -> Vec<String> {
-        let kinds: [fn(&ComparedRun) -> (&str, &Vec<String>); 3] =
-            [|run| ("set aside: ", &run.set_aside), |run| ("", &run.disagreements), |run| ("", &run.notices)];
-        let of = |kind: fn(&ComparedRun) -> (&str, &Vec<String>)| {
-            self.runs().flat_map(move |run| {
-                let (what, sentences) = kind(run);
-                sentences.iter().map(move |sentence| format!("{}: {what}{sentence}", run.source))
-            })
+        let of = |what: &'static str, sentences: fn(&ComparedRun) -> &[String]| {
+            let named =
+                move |run: &ComparedRun, sentence: &String| format!("{}: {what}{sentence}", run.source);
+            let of_run = move |run| sentences(run).iter().map(move |sentence| named(run, sentence));
+            self.runs().flat_map(of_run).collect::<Vec<String>>()
         };
+        let set_aside = of("set aside: ", |run| &run.set_aside);
+        let sentences = [set_aside, of("", |run| &run.disagreements), of("", |run| &run.notices)].concat();
         let all = self.runs().map(|run| run.problems).fold(0, u64::saturating_add);
-        first_of_all(kinds.into_iter().flat_map(of).collect(), all, where_all_are)
+        first_of_all(sentences, all, where_all_are)
     }
 
     /// The figures that are compared in any of the runs, in the order of the table.
