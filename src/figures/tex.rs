@@ -60,9 +60,12 @@ fn table(table: &DocumentTable, number: usize) -> String {
     };
     let texts = "l".repeat(table.text_columns);
     let alignment = texts + &"r".repeat(columns.len() - table.text_columns);
-    let size = if rows().count() > MOST_ROWS { "scriptsize" } else { "footnotesize" };
+    let size = match rows().count() {
+        ..=MOST_ROWS => "footnotesize",
+        _ => "scriptsize\\renewcommand{\\arraystretch}{0.85}",
+    };
     let mut tex = format!(
-        "\\begin{{table}}\n  \\centering\\{size}\\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}{number}}}\n",
+        "\\begin{{table}}\n  \\centering\\{size}\\setlength{{\\tabcolsep}}{{3pt}}\n  \\caption{{{}}}\n  \\label{{tab:neurotop-{}{number}}}\n",
         escaped(&printable(&table.caption)),
         table.label.replace('_', "-"),
     );
