@@ -6,10 +6,12 @@
 use anyhow::{Context, Result, bail};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use vt100::{Cell, Color, Parser, Screen};
 
 /// The size of the terminal.
@@ -43,9 +45,12 @@ const FILM: [(&str, &str, Duration); 9] = [
 const STILL: usize = 4;
 
 /// The four main views.
-fn pictures(runs: &Path) -> [Picture; 4] {
-    let demo_run = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-run");
-    let directory = |path: &Path| vec![path.to_string_lossy().into_owned()];
+fn pictures(place: &Path) -> [Picture; 4] {
+    // No picture has what the one before has kept.
+    let directory = |name: &str| {
+        let path = place.join(name).to_string_lossy().into_owned();
+        vec![path, "--state".to_owned(), "none".to_owned()]
+    };
     [
         Picture {
             name: "overview",
@@ -55,37 +60,47 @@ fn pictures(runs: &Path) -> [Picture; 4] {
         },
         Picture {
             name: "layer",
-            arguments: directory(&demo_run),
+            arguments: directory("digits-snn"),
             steps: &[("27,693.04", "2")],
             until: "at rest",
         },
         Picture {
             name: "charts",
-            arguments: directory(&demo_run),
+            arguments: directory("digits-snn"),
             steps: &[("27,693.04", "3j\rj\rj\r"), ("4 syn ", "hhhh")],
             until: "batch 8,",
         },
         Picture {
             name: "runs",
-            arguments: directory(runs),
+            arguments: directory("runs"),
             steps: &[("27,693.04", "gb")],
             until: "+1.17 pp",
         },
     ]
 }
 
-/// Copies the demo's run at different stages, like a benchmark with several seeds.
-fn stage_runs(directory: &Path) -> Result<()> {
-    let demo_run = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-run");
-    let manifest = std::fs::read_to_string(demo_run.join("manifest.json"))?;
+/// Copies the demo's run, and the same at different stages, like a benchmark with several seeds.
+fn stage_runs(place: &Path) -> Result<()> {
+    stage_run(&place.join("digits-snn"), "digits-snn", 0..12)?;
     for (name, batches) in [("seed-0", 0..4), ("seed-1", 0..12), ("seed-2", 3..9), ("seed-3", 6..12)] {
-        let run = directory.join(name);
-        std::fs::create_dir(&run)?;
-        std::fs::write(run.join("manifest.json"), manifest.replace("digits-snn", name))?;
-        for number in batches {
-            let batch = format!("batch-{number:06}.npz");
-            std::fs::copy(demo_run.join(&batch), run.join(&batch))?;
-        }
+        stage_run(&place.join("runs").join(name), name, batches)?;
+    }
+    Ok(())
+}
+
+/// How long after one another the batches of a copied run seem to be written.
+const PACE: Duration = Duration::from_secs(5);
+
+fn stage_run(run: &Path, name: &str, batches: Range<u32>) -> Result<()> {
+    let demo_run = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-run");
+    std::fs::create_dir_all(run)?;
+    let manifest = std::fs::read_to_string(demo_run.join("manifest.json"))?;
+    std::fs::write(run.join("manifest.json"), manifest.replace("digits-snn", name))?;
+    for number in batches.clone() {
+        let batch = format!("batch-{number:06}.npz");
+        std::fs::write(run.join(&batch), std::fs::read(demo_run.join(&batch))?)?;
+        let written = SystemTime::now() - PACE * (batches.end - number);
+        File::options().write(true).open(run.join(&batch))?.set_modified(written)?;
     }
     Ok(())
 }
@@ -96,9 +111,9 @@ const MARGIN: f64 = 14.0;
 
 fn main() -> Result<()> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
-    let runs = tempfile::tempdir()?;
-    stage_runs(runs.path())?;
-    for picture in pictures(runs.path()) {
+    let place = tempfile::tempdir()?;
+    stage_runs(place.path())?;
+    for picture in pictures(place.path()) {
         let screen = take(&picture).with_context(|| format!("the picture {}", picture.name))?;
         let path = directory.join(format!("{}.svg", picture.name));
         std::fs::write(&path, svg(&screen))?;
@@ -337,7 +352,7 @@ fn style(screen: &Screen, row: u16, column: u16) -> (Color, Color, bool, bool, b
 }
 
 /// Draws cells of one style, stretched to their width in any font.
-fn draw(svg: &mut String, screen: &Screen, row: u16, columns: std::ops::Range<u16>) {
+fn draw(svg: &mut String, screen: &Screen, row: u16, columns: Range<u16>) {
     let text: String = columns
         .clone()
         .map(|column| match cell(screen, row, column).contents() {

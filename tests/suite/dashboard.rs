@@ -753,7 +753,7 @@ fn no_view_has_digits_that_the_interval_makes_meaningless() {
             state.is_tree = is_tree;
             filter(typed, &mut state, &shown);
             let screen = draw_on(columns, rows, &shown, &mut state).to_string();
-            for digits in ["27,939", "16,605", "12.21", "18.92", "6,489", "4,151"] {
+            for digits in ["27,939", "16,605", "12.21", "18.92", "87.81", "6,489", "4,151"] {
                 assert!(!screen.contains(digits), "{digits}: {screen}");
             }
             let (written, short) =

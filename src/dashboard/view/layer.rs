@@ -93,13 +93,13 @@ fn draw_framed(
         let [steps, histogram] = Layout::vertical([Constraint::Fill(1); 2]).areas(left);
         [steps, map, histogram]
     };
-    let inner = titled(frame, steps, "Updates by time step", "all batches", theme);
+    let inner = titled(frame, steps, "Updates by time step", ["all batches", "all"], theme);
     draw_steps(frame, inner, layer, model, theme, state);
     let exported = exported_potentials(layer, model);
     let batch = detail.map_or("", |detail| &detail.key.batch);
-    let map = titled(frame, map, "Neurons by update rate", batch, theme);
+    let map = titled(frame, map, "Neurons by update rate", [batch, "newest"], theme);
     let batch = exported.map_or(batch, |(batch, _)| batch);
-    let histogram = titled(frame, histogram, "Membrane potentials", batch, theme);
+    let histogram = titled(frame, histogram, "Membrane potentials", [batch, "newest"], theme);
     match detail.map(|detail| &detail.result) {
         None => {
             let what = match (model.run.newest_batch(), model.run.ended()) {
@@ -127,10 +127,15 @@ fn draw_framed(
     }
 }
 
-/// Draws a frame with a title and, where there is room, a note.
-fn titled(frame: &mut Frame<'_>, area: Rect, name: &str, note: &str, theme: &Theme) -> Rect {
+/// Draws a frame with a title and, where there is room, a note, or a shorter one.
+fn titled(frame: &mut Frame<'_>, area: Rect, name: &str, [note, short]: [&str; 2], theme: &Theme) -> Rect {
     let room = usize::from(area.width).saturating_sub(name.width() + 8);
-    let note = if room >= 12 { format!(" {} ", elide(note, room)) } else { String::new() };
+    let note = match room {
+        _ if note.is_empty() => String::new(),
+        12.. => format!(" {} ", elide(note, room)),
+        _ if short.width() <= room => format!(" {short} "),
+        _ => String::new(),
+    };
     panel(frame, area, name, Line::styled(note, theme.dim), theme)
 }
 
@@ -199,10 +204,12 @@ impl FactForm {
     const ALL: [Self; 3] = [Self::Whole, Self::Named, Self::Values];
 }
 
-/// A figure with its label, and shorter forms of both.
+/// What a figure is called, the longest first.
+type Labels = &'static [&'static str];
+
+/// A figure with its labels, and a shorter form of its value.
 struct Fact {
-    label: &'static str,
-    short_label: &'static str,
+    labels: Labels,
     value: String,
     /// The value in a few digits; `None` where it is text, which may be shortened in the middle.
     short_value: Option<String>,
@@ -219,11 +226,11 @@ impl Fact {
     /// words.
     fn words(&self, form: FactForm, room: usize) -> Option<(String, &str)> {
         let change = self.change(form).map_or(0, |change| change.width() + 1);
-        let labels = match form {
+        let labels: Vec<String> = match form {
             FactForm::Whole | FactForm::Named => {
-                [self.label, self.short_label].map(|label| format!("{label} "))
+                self.labels.iter().map(|label| format!("{label} ")).collect()
             }
-            FactForm::Values => [String::new(), String::new()],
+            FactForm::Values => vec![String::new()],
         };
         let values = std::iter::once(&self.value).chain(&self.short_value);
         let mut choices = values.flat_map(|value| labels.iter().map(move |label| (label, value)));
@@ -292,33 +299,27 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
             (format!("{} ops/update{measured}", thousands(ops.into())), layer.cost_text())
         },
     );
-    let facts = [
-        ("neuron", "neuron", word(layer.neuron.as_deref().unwrap_or("?"))),
-        ("reset", "reset", word(layer.reset.as_deref().unwrap_or("?"))),
-        ("cost", "cost", cost),
-        ("neurons", "neurons", shape),
-        ("time steps", "steps", steps.map_or_else(none, |steps| count(steps.into()))),
-        ("updates", "upd.", count(updates.effective)),
-        ("of dense", "of", count(updates.dense)),
-        ("share of effective", "share", part(share, None)),
-    ]
-    .map(|(label, short_label, (value, short_value))| Fact {
-        label,
-        short_label,
-        value,
-        short_value,
-        change: None,
-    });
-    let compared = [
-        ("effective/sample", "eff.", Figure::EFFECTIVE_PER_SAMPLE),
-        ("dense/sample", "dense", Figure::DENSE_PER_SAMPLE),
-        ("updates/sample", "upd.", Figure::MEMBRANE_UPDATES),
-        ("sparsity", "sparsity", Figure::SPARSITY),
-    ]
-    .map(|(label, short_label, compared)| {
+    let facts: [(Labels, Value); 8] = [
+        (&["neuron"], word(layer.neuron.as_deref().unwrap_or("?"))),
+        (&["reset"], word(layer.reset.as_deref().unwrap_or("?"))),
+        (&["cost"], cost),
+        (&["neurons"], shape),
+        (&["time steps", "steps"], steps.map_or_else(none, |steps| count(steps.into()))),
+        (&["updates", "upd."], count(updates.effective)),
+        (&["of dense", "of"], count(updates.dense)),
+        (&["share of effective", "share"], part(share, None)),
+    ];
+    let facts = facts.map(|(labels, (value, short_value))| Fact { labels, value, short_value, change: None });
+    let compared: [(Labels, &'static Figure); 4] = [
+        (&["effective/sample", "eff./sample", "eff."], Figure::EFFECTIVE_PER_SAMPLE),
+        (&["dense/sample", "dense"], Figure::DENSE_PER_SAMPLE),
+        (&["updates/sample", "upd./sample", "upd."], Figure::MEMBRANE_UPDATES),
+        (&["sparsity"], Figure::SPARSITY),
+    ];
+    let compared = compared.map(|(labels, compared)| {
         let change = changes::of_row(compared, layer, model).map(|change| changes::span(&change, theme));
         let (value, short_value) = figure(compared, layer);
-        Fact { label, short_label, value, short_value, change }
+        Fact { labels, value, short_value, change }
     });
     facts.into_iter().chain(compared).collect()
 }

@@ -242,7 +242,10 @@ fn draw_gauge(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
     let (total, is_measured) = model.summary.shown_total();
     let ratio = total.sums.sparsity().map_or(0.0, |sparsity| 1.0 - sparsity);
     let effective = match total.sums.sparsity() {
-        Some(_) => format!(" {} of dense is effective", percent(ratio)),
+        Some(_) => {
+            let part = percent_within(ratio, total.half_width(Figure::SPARSITY));
+            format!(" {part} of dense is effective")
+        }
         None => " no operations".to_owned(),
     };
     let unpriced = match total.unpriced_layers {
