@@ -35,7 +35,6 @@ pub fn when_written(modified: SystemTime, now: SystemTime) -> Option<SystemTime>
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileTimes {
     first: Option<SystemTime>,
-    last: Option<SystemTime>,
     /// Batches with a time that can be right.
     timed: u64,
     /// Batches without one.
@@ -89,7 +88,6 @@ impl FileTimes {
 
     fn note(&mut self, written: SystemTime) {
         self.first = Some(self.first.map_or(written, |first| first.min(written)));
-        self.last = self.last.max(Some(written));
         self.timed += 1;
         self.note_newest(written);
     }
@@ -106,7 +104,6 @@ impl FileTimes {
     pub fn join(&mut self, other: &Self) {
         other.newest().for_each(|written| self.note_newest(written));
         self.first = self.first.into_iter().chain(other.first).min();
-        self.last = self.last.max(other.last);
         self.ahead = self.ahead.max(other.ahead);
         self.timed = self.timed.saturating_add(other.timed);
         self.untimed = self.untimed.saturating_add(other.untimed);
@@ -130,7 +127,7 @@ impl FileTimes {
     }
 
     pub fn last(&self) -> Option<SystemTime> {
-        self.last
+        self.newest.back().copied()
     }
 
     /// The least time from the writing of a batch to its appearance.
@@ -170,13 +167,13 @@ impl FileTimes {
 
     /// From the first batch to the last, where all of them have times that can be right.
     fn span(&self) -> Option<Duration> {
-        let span = self.last?.duration_since(self.first?).ok()?;
+        let span = self.last()?.duration_since(self.first?).ok()?;
         (self.untimed == 0 && !self.are_at_once()).then_some(span)
     }
 
     /// Whether the times are those of a copy and not of the run.
     fn are_at_once(&self) -> bool {
-        let span = self.last.zip(self.first).and_then(|(last, first)| last.duration_since(first).ok());
+        let span = self.last().zip(self.first).and_then(|(last, first)| last.duration_since(first).ok());
         self.timed >= AT_ONCE && span.is_some_and(|span| span < LEAST_SPAN)
     }
 
@@ -269,7 +266,7 @@ impl Timing {
         let rate = interval.map(|interval| 1.0 / interval.as_secs_f64());
         Self {
             first: times.first,
-            last: times.last,
+            last: times.last(),
             age,
             elapsed: match phase {
                 Phase::CatchingUp(..) => None,

@@ -5,6 +5,7 @@ use crate::support;
 use neurotop::figures::Summary;
 use neurotop::follow::Shard;
 use neurotop::publish::Publisher;
+use neurotop::run::state::Lock;
 use neurotop::run::{Keeping, Mode, Presence, Priority, Problem, Run, StatePlace, Watch, WatchOptions};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -696,32 +697,50 @@ fn what_cannot_go_together_is_refused() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("--prune deletes batches"));
 }
 
+/// The lock of a state file, as soon as whoever had it has let go of it.
+fn lock(state: &Path) -> Lock {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(lock) = Lock::take(state).expect("a lock") {
+            return lock;
+        }
+        assert!(Instant::now() < deadline, "it is not let go");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     let (_place, run, state) = place();
     support::small_run(&run, 3);
     let mut first = start(&run, &state, Keeping::ProgressAndPrune);
     counted(&mut first, 3);
-    // The second goes on from what the first has kept, whose batches are gone by then.
     let gone = || support::batches(&run).is_empty();
     until(&mut first, "all are deleted", |_| gone());
+    // The second goes on from what the first has kept, whose batches are gone by then.
     let mut second = start(&run, &state, Keeping::ProgressAndPrune);
     let said = remarks(&second);
     assert!(said[0].contains("another neurotop keeps its progress"), "{said:?}");
     assert_eq!(said[1], "resumed after 3 batches that were counted before");
+    leave(first);
     // What only the second follows stays where it is, and what the first kept is not overwritten.
+    let held = lock(&state);
     add_batch(&run, 3);
     counted(&mut second, 4);
     let before = fs::read(&state).expect("the progress");
     leave(second);
     assert_eq!(support::batches(&run).len(), 1);
     assert_eq!(fs::read(&state).expect("the progress"), before);
-    counted(&mut first, 4);
-    until(&mut first, "the last is deleted", |_| gone());
-    leave(first);
-    let mut third = start(&run, &state, Keeping::Progress);
-    assert_eq!(remarks(&third), ["resumed after 4 batches that were counted before"]);
+    drop(held);
+    let mut third = start(&run, &state, Keeping::ProgressAndPrune);
+    assert_eq!(remarks(&third), ["resumed after 3 batches that were counted before"]);
     counted(&mut third, 4);
+    until(&mut third, "the last is deleted", |_| gone());
+    leave(third);
+    drop(lock(&state));
+    let mut last = start(&run, &state, Keeping::Progress);
+    assert_eq!(remarks(&last), ["resumed after 4 batches that were counted before"]);
+    counted(&mut last, 4);
 }
 
 #[test]

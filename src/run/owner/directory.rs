@@ -213,7 +213,7 @@ impl Owner {
                 return;
             }
         }
-        self.epoch.scanned = true;
+        let is_first = !std::mem::replace(&mut self.epoch.scanned, true);
         self.note_documents(&found, now);
         self.forget_documents(&found);
         self.note_neighbours(&found);
@@ -230,7 +230,9 @@ impl Owner {
         }
         let changes = self.epoch.ledger.reconcile(&found, now, SystemTime::now());
         self.take_changes(changes);
-        self.note_first_found(&found);
+        if is_first {
+            self.note_first_found(&found);
+        }
         self.watch_ranks(&found);
         let (took, ended) = (started.elapsed(), Instant::now());
         self.next_scan = ended + self.scan_interval().max(took * SCAN_SHARE);
@@ -239,10 +241,6 @@ impl Owner {
 
     /// Notes what there is at first. Until it is counted, no batch is new to the run.
     fn note_first_found(&mut self, found: &[Found]) {
-        if self.epoch.has_looked {
-            return;
-        }
-        self.epoch.has_looked = true;
         let batches =
             found.iter().filter_map(|found| Some((found.meaning.batch()?, found.identity.modified)));
         let (seen, now) = (self.epoch.ledger.account().seen, SystemTime::now());

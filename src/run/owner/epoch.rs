@@ -45,8 +45,6 @@ pub(super) struct Epoch {
     pub(super) deletions: Deletions,
     /// Whether there was a full scan.
     pub(super) scanned: bool,
-    /// Whether what was there at first is noted.
-    pub(super) has_looked: bool,
     /// The layers of the counted batches, once they are needed.
     pub(super) layer_sets: Option<LayerSets>,
     /// Problems of entries that look like a part of the run and are none.

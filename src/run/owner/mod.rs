@@ -14,7 +14,7 @@
 //! - It never reads a batch. Counting threads do, so that a large batch delays nothing but its own figures.
 //! - It never waits for a reader. A view is a clone that shares everything that does not change, and is published by
 //!   replacing a pointer. Views come at most every few milliseconds, longer apart the more layers there are, and take
-//!   at most one part in [`PUBLISH_SHARE`] of the time.
+//!   at most one part in [`PUBLISH_SHARE`] of the time, as long as none takes very long.
 //! - It never waits for the disk that keeps its progress. The state writer answers when a checkpoint is safe, and only
 //!   then does the owner tell the producer of its batches, or delete them.
 //! - It does wait for the run's own directory. A file system that hangs there holds up this run, and no other.
@@ -80,6 +80,10 @@ const PUBLISH_SHARE: u32 = 20;
 const BETWEEN_VIEWS: Duration = Duration::from_millis(5);
 const BETWEEN_VIEWS_BY_LAYER: Duration = Duration::from_micros(20);
 const BETWEEN_VIEWS_BY_PROBLEM: Duration = Duration::from_micros(1);
+
+/// The most that one slow view delays the next. A process that stood still meanwhile would be silent for
+/// [`PUBLISH_SHARE`] times as long.
+const DELAY_BY_A_SLOW_VIEW: Duration = Duration::from_secs(2);
 
 /// What the thread knows.
 pub(super) struct Owner {
@@ -264,8 +268,8 @@ impl Owner {
         let layers = BETWEEN_VIEWS_BY_LAYER * view.tally().layers().len() as u32;
         let problems = BETWEEN_VIEWS_BY_PROBLEM * u32::try_from(view.problem_count()).unwrap_or(u32::MAX);
         self.links.slot.publish(view);
-        let between = (now.elapsed() * PUBLISH_SHARE).max(BETWEEN_VIEWS).max(layers + problems);
-        self.next_view = Instant::now() + between;
+        let by_time = delay_after_a_view(now.elapsed());
+        self.next_view = Instant::now() + by_time.max(layers + problems);
     }
 
     /// Ends, since the run is no longer followed. Its progress stays kept.
@@ -430,4 +434,21 @@ fn pace_for(options: &WatchOptions, directory: &Path) -> LookIntervals {
         pace.root = poll;
     }
     pace
+}
+
+/// The least time until the next view, after one that took so long to publish.
+fn delay_after_a_view(took: Duration) -> Duration {
+    (took * PUBLISH_SHARE).clamp(BETWEEN_VIEWS, DELAY_BY_A_SLOW_VIEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_stood_still_is_not_silent_for_long() {
+        let delays =
+            [0, 1, 20, 7_000].map(|took| delay_after_a_view(Duration::from_millis(took)).as_millis());
+        assert_eq!(delays, [5, 20, 400, 2_000]);
+    }
 }

@@ -65,12 +65,8 @@ pub(super) fn put_aside_before(state: &Path) -> Vec<(PathBuf, Reason)> {
 pub(super) fn reason_of(path: &Path) -> Option<Reason> {
     let (reason, number) = path.extension()?.to_str()?.rsplit_once('-')?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    match reason {
-        "void" if is_number => Some(Reason::Void),
-        "doubtful" if is_number => Some(Reason::Doubtful),
-        "unusable" if is_number => Some(Reason::Unusable),
-        _ => None,
-    }
+    let all = [Reason::Void, Reason::Doubtful, Reason::Unusable].into_iter();
+    all.filter(|_| is_number).find(|known| known.to_string() == reason)
 }
 
 #[cfg(test)]
