@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::{error, info, warn};
