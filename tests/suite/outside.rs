@@ -242,7 +242,11 @@ fn user(of_test: u32) -> u32 {
 fn as_a_stranger(place: &Place, user: u32, script: &str) -> Command {
     fs::set_permissions(place.directory.path(), fs::Permissions::from_mode(0o777)).expect("set");
     // The directory of the build may be closed to the user.
-    fs::copy(BINARY, place.at("neurotop")).expect("a copy");
+    // Copied by another process: a program that another test starts meanwhile would have the file open for writing, and
+    // what is open for writing cannot be run.
+    let copied =
+        Command::new("cp").args([Path::new(BINARY), &place.at("neurotop")]).status().expect("it starts");
+    assert!(copied.success());
     let mut command = place.script(script);
     if geteuid().is_root() {
         command.uid(user).gid(user);
