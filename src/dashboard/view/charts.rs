@@ -379,7 +379,7 @@ fn legend(room: usize, first: &ChartSeries, marked: bool, lines: ChartLines, the
         Line::from(parts)
     };
     let choices = [
-        ["running", "each batch", "95 % sure"],
+        ["running", "each batch", "95 % band"],
         ["running", "batch", "95 %"],
         ["running", "batch", ""],
         ["run.", "bat.", ""],
