@@ -19,7 +19,7 @@ use crate::options::cli::{CommandLine, similar_command};
 use crate::options::{OptionValues, Purpose};
 use crate::platform::{JobSignal, streams};
 use crate::publish::Publisher;
-use crate::run::{Keeping, Mode, Views, Watch, WatchOptions};
+use crate::run::{Keeping, Mode, StatePlace, Views, Watch, WatchOptions};
 use crate::storage::is_url;
 use crate::text::{printable, thousands};
 use anyhow::{Context, anyhow};
@@ -77,8 +77,7 @@ fn show_exports(paths: &[&Path], given: &CommandLine) -> anyhow::Result<ExitCode
     if !std::io::stdout().is_terminal() {
         return export_again(paths, &options);
     }
-    options.note_inputs(paths.iter().copied());
-    options.begin()?;
+    begin(&options, &StatePlace::Nowhere, paths)?;
     options.export.iter().try_for_each(Export::check)?;
     let runs = reopen_all(paths, &options)?;
     let baseline = open_baseline(&options)?;
