@@ -1,12 +1,12 @@
 //! `neurotop export EXPORT…`: reads exported summaries again, and prints or writes their figures in any format.
 
-use super::check::{checks, open_baseline};
+use super::check::{begin, checks, open_baseline};
 use super::finish;
 use super::signals::leave_signals;
 use crate::figures::{Export, Summary, reopen};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
-use crate::run::Run;
+use crate::run::{Run, StatePlace};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ pub(super) fn export(paths: &[PathBuf], given: &CommandLine) -> anyhow::Result<E
 
 /// Prints the figures of exported summaries, and exports them.
 pub(super) fn export_again(paths: &[&Path], options: &OptionValues) -> anyhow::Result<ExitCode> {
-    options.note_inputs(paths.iter().copied());
+    begin(options, &StatePlace::Nowhere, paths)?;
     options.export.iter().try_for_each(Export::check)?;
     let runs = reopen_all(paths, options)?;
     let checks = checks(open_baseline(options)?, options, &leave_signals()?)?;

@@ -17,9 +17,9 @@ use crate::figures::{Export, Format, Report};
 use crate::follow::MAX_RUNS;
 use crate::options::cli::{CommandLine, similar_command};
 use crate::options::{OptionValues, Purpose};
-use crate::platform::JobSignal;
+use crate::platform::{JobSignal, streams};
 use crate::publish::Publisher;
-use crate::run::{Keeping, Mode, Views, Watch, WatchOptions};
+use crate::run::{Keeping, Mode, StatePlace, Views, Watch, WatchOptions};
 use crate::storage::is_url;
 use crate::text::{printable, thousands};
 use anyhow::{Context, anyhow};
@@ -77,8 +77,7 @@ fn show_exports(paths: &[&Path], given: &CommandLine) -> anyhow::Result<ExitCode
     if !std::io::stdout().is_terminal() {
         return export_again(paths, &options);
     }
-    options.note_inputs(paths.iter().copied());
-    options.begin()?;
+    begin(&options, &StatePlace::Nowhere, paths)?;
     options.export.iter().try_for_each(Export::check)?;
     let runs = reopen_all(paths, &options)?;
     let baseline = open_baseline(&options)?;
@@ -127,6 +126,8 @@ fn attend(
     let stopped = display.stop(Leaving::for_display());
     if stopped.is_none() {
         give_back_anyway();
+        // Nobody reads the terminal, and a Ctrl-C may have been the reason to leave.
+        streams::ask_to_leave();
     }
     match (ended, stopped) {
         (Some(ended), _) => ended,

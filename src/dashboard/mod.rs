@@ -49,7 +49,7 @@ pub use problem_state::{ProblemEntry, ProblemsState};
 pub use step_axis::StepAxis;
 pub use suspend::job_signals;
 pub use symbols::Symbols;
-pub use terminal::{Frames, Screen, give_back_anyway, take_faults};
+pub use terminal::{Frames, Screen, give_back_anyway, has_the_screen, take_faults};
 pub use theme::Theme;
 pub use title::title;
 pub use ui_state::{Places, Request, UiState, View};
@@ -63,6 +63,7 @@ use crate::run::{News, Runs, Views};
 use crate::text::printable;
 use anyhow::Context;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select_biased};
+use question::{opens_string, without_string};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,6 +138,9 @@ pub struct TerminalEvents {
     is_over: Arc<AtomicBool>,
 }
 
+/// The rest of a string comes this soon after what was read of it.
+const REST_WITHIN: Duration = Duration::from_millis(20);
+
 /// How long the thread of the terminal events may take to end.
 const READER_ENDS_WITHIN: Duration = Duration::from_millis(200);
 
@@ -150,9 +154,17 @@ impl TerminalEvents {
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
         std::thread::Builder::new().name("events".into()).spawn(move || {
-            let mut typed = typed.into_iter();
-            while let Ok(event) = typed.next().map_or_else(event::read, Ok) {
-                if ends.load(Ordering::SeqCst) || sender.send(event).is_err() {
+            let is_over = |event| ends.load(Ordering::SeqCst) || sender.send(event).is_err();
+            if typed.into_iter().any(is_over) {
+                return;
+            }
+            while let Ok(event) = event::read() {
+                let events = if opens_string(&event) {
+                    without_string(event, || event::poll(REST_WITHIN).ok()?.then(event::read)?.ok())
+                } else {
+                    vec![event]
+                };
+                if events.into_iter().any(is_over) {
                     return;
                 }
             }

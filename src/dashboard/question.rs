@@ -11,6 +11,13 @@ pub(super) const WHERE_IS_THE_CURSOR: &str = "\x1b[6n";
 /// The longest that an answer is waited for at the start. A terminal further away is taken for one of the usual kind.
 pub(super) const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 
+/// What follows the escape character of a string: a control string of an operating system, a device, an application,
+/// and the like (OSC, DCS, APC, PM, SOS). Terminals answer questions of other programs in this form.
+const OPEN_STRINGS: [char; 5] = [']', 'P', '_', '^', 'X'];
+
+/// The most events that are looked through for the end of a string.
+const MOST_OF_A_STRING: usize = 4096;
+
 /// What a terminal has sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct TerminalAnswer {
@@ -47,9 +54,48 @@ fn sequence_len(rest: &[u8]) -> usize {
             end.map_or(rest.len(), |end| end + 2)
         }
         [b'O', _, ..] => 2,
+        [opens, text @ ..] if OPEN_STRINGS.contains(&char::from(*opens)) => {
+            string_len(text).map_or(1, |len| len + 1)
+        }
         [] => 0,
         _ => 1,
     }
+}
+
+/// The length of the text of a string up to its end (BEL or ST); `None` if it has none.
+fn string_len(text: &[u8]) -> Option<usize> {
+    let bell = text.iter().position(|byte| *byte == 0x07).map(|at| at + 1);
+    let end = text.windows(2).position(|two| two == b"\x1b\\").map(|at| at + 2);
+    bell.into_iter().chain(end).min()
+}
+
+/// Whether a key is what crossterm makes of the beginning of a string. No key is bound to it unless the user does that.
+pub(super) fn opens_string(event: &Event) -> bool {
+    let opens = |code| matches!(code, KeyCode::Char(opens) if OPEN_STRINGS.contains(&opens));
+    event.as_key_event().is_some_and(|key| key.modifiers.contains(KeyModifiers::ALT) && opens(key.code))
+}
+
+fn ends_string(event: &Event) -> bool {
+    event.as_key_event().is_some_and(|key| match key.code {
+        KeyCode::Char('g') => key.modifiers == KeyModifiers::CONTROL,
+        KeyCode::Char('\\') => key.modifiers == KeyModifiers::ALT,
+        _ => false,
+    })
+}
+
+/// The events that follow the beginning of a string at once, without those of the string. If it has no end, somebody
+/// has typed them.
+pub(super) fn without_string(opens: Event, next: impl FnMut() -> Option<Event>) -> Vec<Event> {
+    let mut events = vec![opens];
+    for event in std::iter::from_fn(next).take(MOST_OF_A_STRING) {
+        let is_end = ends_string(&event);
+        events.push(event);
+        if is_end {
+            events.retain(|event| event.as_key_event().is_none());
+            break;
+        }
+    }
+    events
 }
 
 /// The column in `[ROW;COLUMNR`.
@@ -95,6 +141,23 @@ mod tests {
             TerminalAnswer::parse(b"\x03").typed,
             [Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL))]
         );
+    }
+
+    #[test]
+    fn strings_are_read_past_and_what_has_no_end_is_typed() {
+        let answer = TerminalAnswer::parse(b"\x1b]11;rgb:ff\x07a\x1bP>|q\x1b\\b\x1b]c");
+        assert_eq!(typed(&answer), ['a', 'b', 'c'].map(KeyCode::Char));
+        let key = |code, modifiers| Event::Key(KeyEvent::new(KeyCode::Char(code), modifiers));
+        let opens = key(']', KeyModifiers::ALT);
+        assert!(opens_string(&opens) && !opens_string(&key(']', KeyModifiers::NONE)));
+        let (q, resize) = (key('q', KeyModifiers::NONE), Event::Resize(80, 24));
+        for end in [key('g', KeyModifiers::CONTROL), key('\\', KeyModifiers::ALT)] {
+            let mut next = [q.clone(), resize.clone(), end, q.clone()].into_iter();
+            assert_eq!(without_string(opens.clone(), || next.next()), std::slice::from_ref(&resize));
+            assert_eq!(next.next(), Some(q.clone()), "it stops at the end");
+        }
+        let mut next = [q.clone()].into_iter();
+        assert_eq!(without_string(opens.clone(), || next.next()), [opens, q]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::TerminalEvents;
 use super::question::{ANSWERS_WITHIN, WHERE_IS_THE_CURSOR, read_answer};
 use crate::platform::streams::{self, Stream};
-use crate::platform::{ANSWERS_QUESTIONS, capture_mouse, release_mouse};
+use crate::platform::{ANSWERS_QUESTIONS, capture_mouse, ctrl_c_is_a_signal, release_mouse};
 use crossbeam_channel::Receiver;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{MoveTo, Show};
@@ -123,7 +123,7 @@ impl Screen {
         force_color_output(true);
         // First, so that nothing is written to a terminal that gives no keys.
         enable_raw_mode()?;
-        let taken = enter(title, mouse).and_then(|()| drawing_area());
+        let taken = ctrl_c_is_a_signal().and_then(|()| enter(title, mouse)).and_then(|()| drawing_area());
         match taken.and_then(|area| Ok((terminal_of(area)?, area))) {
             Ok((terminal, area)) => Ok(Self { terminal, area, title: title.to_owned(), mouse }),
             Err(error) => {
@@ -142,6 +142,7 @@ impl Screen {
         // Raw mode is entered again only after it was left.
         disable_raw_mode()?;
         enable_raw_mode()?;
+        ctrl_c_is_a_signal()?;
         enter(&self.title, self.mouse)?;
         // Clearing the old one would ask the terminal for its cursor, and wait for the answer.
         self.area = drawing_area()?;
@@ -237,6 +238,11 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Whether the dashboard covers the terminal.
+pub fn has_the_screen() -> bool {
+    TAKEN.load(Ordering::SeqCst)
 }
 
 /// The part of the terminal that is drawn on.

@@ -19,10 +19,17 @@ impl FromStr for Export {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let path = PathBuf::from(text);
+        Self::try_from(PathBuf::from(text))
+    }
+}
+
+impl TryFrom<PathBuf> for Export {
+    type Error = String;
+
+    fn try_from(path: PathBuf) -> Result<Self, String> {
         let suffix = path.extension().and_then(|suffix| suffix.to_str());
         let format = suffix.and_then(Format::with_suffix);
-        let format = format.ok_or_else(|| format!("{text:?} does not end in {}", Format::suffixes()))?;
+        let format = format.ok_or_else(|| format!("{path:?} does not end in {}", Format::suffixes()))?;
         Ok(Self { path, format })
     }
 }

@@ -6,7 +6,7 @@ use super::neighbours::{Neighbour, beside_runs};
 use super::scan::is_run;
 use crate::platform::fault;
 use crate::snapshot::{EntryName, classify};
-use crate::storage;
+use crate::storage::{self, Links, Root};
 use crate::text::shown;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::cmp::Ordering;
@@ -34,6 +34,8 @@ const MOST_HINTS: usize = 32;
 pub struct Discovery<T> {
     /// The followed runs that give way, by directory.
     pub gone: Vec<PathBuf>,
+    /// The followed runs that were renamed: from where, and to where.
+    pub moved: Vec<(PathBuf, PathBuf)>,
     /// The new runs by directory, each with what `about` said.
     pub runs: Vec<(PathBuf, T)>,
     /// How many runs are not followed because there are too many.
@@ -101,6 +103,7 @@ pub fn find_runs<T: Send + 'static>(
             // The receiver may be gone.
             let _ = sender.send(Discovery {
                 gone: Vec::new(),
+                moved: Vec::new(),
                 runs: Vec::new(),
                 left_out: 0,
                 hints,
@@ -118,6 +121,7 @@ fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sen
         let started = Instant::now();
         let found = finder.look(SystemTime::now(), about);
         let is_news = !found.runs.is_empty()
+            || !found.moved.is_empty()
             || !found.hints.is_empty()
             || found.left_out != left_out
             || found.instead != instead;
@@ -128,6 +132,11 @@ fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sen
         fault::point("finder");
         std::thread::sleep(every.max(started.elapsed() * LOOK_SHARE));
     }
+}
+
+fn root_of(run: &Path) -> Option<Root> {
+    // Without the time when it was made, another directory may have the same number later.
+    storage::root(run).ok().flatten().filter(|(inode, made)| *inode != 0 && made.is_some())
 }
 
 /// What is known about the runs in a directory.
@@ -144,6 +153,8 @@ struct Finder {
 struct Seen {
     /// The number of the look that last saw it.
     look: u64,
+    /// What its directory keeps when it is renamed, if the system says that.
+    root: Option<Root>,
     changed: SystemTime,
     /// When it appeared or last changed, whichever was later. Runs of the first look did not appear.
     newest: SystemTime,
@@ -158,12 +169,13 @@ impl Finder {
     }
 
     fn look<T>(&mut self, now: SystemTime, about: &impl Fn(&Path) -> T) -> Discovery<T> {
-        self.see(now);
+        let moved = self.see(now);
         let (gone, follow) = self.choose();
         let runs = follow.into_iter().map(|name| self.directory.join(name));
         let is_left_out = |seen: &&Seen| !seen.is_followed && seen.look == self.looks;
         Discovery {
             gone: gone.into_iter().map(|name| self.directory.join(name)).collect(),
+            moved,
             runs: runs.map(|run| (about(&run), run)).map(|(known, run)| (run, known)).collect(),
             left_out: self.seen.values().filter(is_left_out).count(),
             hints: self.hints(),
@@ -171,20 +183,48 @@ impl Finder {
         }
     }
 
-    /// Records the runs that exist now.
-    fn see(&mut self, now: SystemTime) {
+    /// Records the runs that exist now; returns those that were renamed.
+    fn see(&mut self, now: SystemTime) -> Vec<(PathBuf, PathBuf)> {
         self.looks += 1;
         let came = if self.looks == 1 { SystemTime::UNIX_EPOCH } else { now };
-        for (name, changed) in candidates(&self.directory) {
+        let mut candidates: Vec<_> = candidates(&self.directory).collect();
+        if Links::now() == Links::Followed {
+            // What links lead to has its own name, if it is here.
+            candidates.sort_by_cached_key(|(name, _)| self.directory.join(name).is_symlink());
+        }
+        let mut moved = Vec::new();
+        for (name, changed) in candidates {
             // A clock that is ahead on another machine must not make a run newer than all others.
             let newest = changed.min(now);
+            let path = self.directory.join(&name);
             if let Some(seen) = self.seen.get_mut(&name) {
+                if seen.changed != changed {
+                    seen.root = root_of(&path);
+                }
                 (seen.look, seen.changed, seen.newest) = (self.looks, changed, seen.newest.max(newest));
-            } else if is_run(&self.directory.join(&name)) {
-                let (look, newest) = (self.looks, newest.max(came));
-                self.seen.insert(name, Seen { look, changed, newest, is_followed: false, gave_way: None });
+            } else if is_run(&path) {
+                let (look, newest, root) = (self.looks, newest.max(came), root_of(&path));
+                let mut seen = Seen { look, root, changed, newest, is_followed: false, gave_way: None };
+                if let Some(other) = self.other_name(root) {
+                    let before = self.directory.join(&other);
+                    if root_of(&before) == root {
+                        continue;
+                    }
+                    if let Some(known) = self.seen.remove(&other) {
+                        (seen.is_followed, seen.gave_way) = (known.is_followed, known.gave_way);
+                    }
+                    moved.push((before, path));
+                }
+                self.seen.insert(name, seen);
             }
         }
+        moved
+    }
+
+    /// The name under which the same directory was seen already.
+    fn other_name(&self, root: Option<Root>) -> Option<OsString> {
+        root?;
+        self.seen.iter().find(|(_, seen)| seen.root == root).map(|(name, _)| name.clone())
     }
 
     /// The runs that give way, and the runs that are followed from now on, the newest first.

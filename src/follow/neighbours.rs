@@ -91,30 +91,7 @@ impl NeighbourKind {
             None => format!("name it {otherwise}"),
         };
         let (what, advice) = match self {
-            Self::Misnamed(Slip::Numbered | Slip::Unnumbered) => (
-                "it is not counted, since its name gives no batch number",
-                rename("batch-N.npz") + " if it is a batch",
-            ),
-            Self::Misnamed(Slip::Capitals) => {
-                ("it is not counted, since its name has capital letters", rename("batch-N.npz"))
-            }
-            Self::Misnamed(Slip::Format) => (
-                "it is not counted, since a batch is an .npz file or a directory of .npy files",
-                format!(
-                    "save the arrays of a batch with numpy.savez as {}",
-                    meant.as_deref().unwrap_or("batch-N.npz")
-                ),
-            ),
-            Self::Misnamed(Slip::Packed) => (
-                "it is not counted, since it is packed",
-                format!(
-                    "unpack it, or name it {} if it is an .npz file",
-                    meant.as_deref().unwrap_or("batch-N.npz")
-                ),
-            ),
-            Self::Misnamed(Slip::Document) => {
-                ("it is not read under this name", rename("manifest.json or end.json"))
-            }
+            Self::Misnamed(slip) => return misnamed_words(slip, meant.as_deref()),
             Self::MisnamedRank => (
                 "what is in it is not counted, since its name gives no rank",
                 rename("rank-R, a number below 4294967295,") + " if it is that of a rank",
@@ -142,6 +119,40 @@ impl NeighbourKind {
         };
         (what.to_owned(), advice)
     }
+}
+
+/// What is wrong with the name of what may be a batch or a document, and the advice.
+fn misnamed_words(slip: Slip, meant: Option<&str>) -> (String, String) {
+    let batch = meant.unwrap_or("batch-N.npz");
+    let (what, advice) = match slip {
+        Slip::Numbered | Slip::Unnumbered => (
+            "it is not counted, since its name gives no batch number",
+            format!("name it {batch} if it is a batch"),
+        ),
+        Slip::Capitals => {
+            ("it is not counted, since its name has capital letters", format!("name it {batch}"))
+        }
+        Slip::Format => (
+            "it is not counted, since a batch is an .npz file or a directory of .npy files",
+            format!("save the arrays of a batch with numpy.savez as {batch}"),
+        ),
+        Slip::Packed => (
+            "it is not counted, since it is packed",
+            format!("unpack it, or name it {batch} if it is an .npz file"),
+        ),
+        Slip::Copy => (
+            "it is not counted, since its name goes on behind .npz",
+            format!("name it {batch} if it is a batch"),
+        ),
+        Slip::NotText => {
+            ("it is not counted, since its name is not UTF-8", format!("name it {batch} if it is a batch"))
+        }
+        Slip::Document => (
+            "it is not read under this name",
+            format!("name it {}", meant.unwrap_or("manifest.json or end.json")),
+        ),
+    };
+    (what.to_owned(), advice)
 }
 
 /// What is not counted in a run's directory, given the results of a scan.
@@ -182,13 +193,18 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
     all_named(groups)
 }
 
-/// Whether something that looks like a part of a run is reported: a document only if the right one is missing, and a
-/// name without a suffix only if it is a directory. `found` must be sorted by name.
+/// Whether something that looks like a part of a run is reported: a document only if the right one is missing, a
+/// copy only if there is no batch, and a name without a suffix only if it is a directory. `found` must be sorted by name.
 fn is_reported(misnamed: &Found, slip: Slip, found: &[Found]) -> bool {
     let is_there = |name: String| found.binary_search_by(|found| found.name.cmp(&name)).is_ok();
     let has_suffix = misnamed.name.rsplit('/').next().is_some_and(|name| name.contains('.'));
     match slip {
         Slip::Document => !meant_name(&misnamed.name).is_some_and(is_there),
+        // Beside batches, old versions are kept on purpose.
+        Slip::Copy => {
+            misnamed.name.ends_with(char::is_whitespace)
+                || !found.iter().any(|found| found.meaning.batch().is_some())
+        }
         _ => has_suffix || misnamed.shape == Shape::Directory,
     }
 }

@@ -3,9 +3,10 @@
 use super::Shard;
 use crate::platform::FileKind;
 use crate::snapshot::{EntryName, SnapshotError, classify};
-use crate::storage::{self, Entry, Identity, Interest, OtherKind, Shape};
+use crate::storage::{self, Entry, Identity, Interest, Links, OtherKind, Shape};
+use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR_STR, Path, PathBuf};
 
 /// An entry of a run's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +21,14 @@ pub struct Found {
 }
 
 impl Found {
-    /// An entry of the directory `within`; `None` if it does not belong to a run.
-    fn new(within: &str, entry: Entry) -> Option<Self> {
-        let Entry { name, shape, identity } = entry;
+    /// An entry of the directory `within` a run's; `None` if it does not belong to a run.
+    fn new(directory: &Path, within: &str, entry: Entry) -> Option<Self> {
+        let Entry { name, mut shape, identity } = entry;
         let name = format!("{within}{name}");
         let meaning = classify(&name);
+        if let Some(kind) = leads_back(directory, &name, &meaning) {
+            shape = Shape::Other(kind);
+        }
         // A file is not a rank.
         let is_rank = matches!(meaning, EntryName::Rank(_) | EntryName::MisnamedRank);
         (!is_rank || shape != Shape::File).then_some(Self { name, meaning, shape, identity })
@@ -39,6 +43,9 @@ impl Found {
     /// that cannot be listed. The ledger, the run and the doctor all ask here.
     pub fn refusal(&self) -> Option<SnapshotError> {
         let (what, advice) = match (&self.meaning, self.shape) {
+            (EntryName::Rank(_), Shape::Other(kind @ (OtherKind::LinkToCounted | OtherKind::LinkAround))) => {
+                (format!("it is {kind}, and is not followed"), "remove it".to_owned())
+            }
             (EntryName::Rank(_), Shape::Other(kind)) => (
                 format!("it is {kind}, and what is in it is not counted"),
                 "put the directory of the rank itself in its place, where this user may read it".to_owned(),
@@ -66,8 +73,15 @@ impl Found {
 /// If the directory cannot be listed.
 pub fn scan(directory: &Path, shard: Shard) -> io::Result<Vec<Found>> {
     let mut found = list(directory, "", shard)?;
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let mut behind_links = HashSet::new();
     for at in 0..found.len() {
         if !found[at].is_rank_directory() {
+            continue;
+        }
+        let target = target(&directory.join(&found[at].name));
+        if target.is_some_and(|target| !behind_links.insert(target)) {
+            found[at].shape = Shape::Other(OtherKind::LinkToCounted);
             continue;
         }
         match scan_rank(directory, &found[at].name, shard) {
@@ -98,7 +112,7 @@ fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> 
     };
     let inside = directory.join(within);
     let entries = storage::for_path(directory).entries(&inside, &mut of)?;
-    Ok(entries.into_iter().filter_map(|entry| Found::new(within, entry)).collect())
+    Ok(entries.into_iter().filter_map(|entry| Found::new(directory, within, entry)).collect())
 }
 
 /// Whether a directory is a run: it holds a manifest, an end or a batch, or ranks that do.
@@ -125,13 +139,58 @@ pub fn look(directory: &Path, name: &str) -> Option<Found> {
     if interest == Interest::None || name.split_once('/').is_some_and(|(rank, _)| is_link(directory, rank)) {
         return None;
     }
-    Found::new("", storage::for_path(directory).entry(directory, name, interest)?)
+    let mut found =
+        Found::new(directory, "", storage::for_path(directory).entry(directory, name, interest)?)?;
+    if found.is_rank_directory() && is_second_link(directory, name) {
+        found.shape = Shape::Other(OtherKind::LinkToCounted);
+    }
+    Some(found)
 }
 
 /// Whether the directory of a rank is a link that is not followed. Object stores have no links.
 fn is_link(directory: &Path, rank: &str) -> bool {
     !storage::is_url(directory)
-        && !storage::metadata(&directory.join(rank)).is_ok_and(|stat| stat.kind == FileKind::Directory)
+        && (!storage::metadata(&directory.join(rank)).is_ok_and(|stat| stat.kind == FileKind::Directory)
+            || leads_back(directory, rank, &classify(rank)).is_some()
+            || is_second_link(directory, rank))
+}
+
+/// What a link leads to, if links are followed and this is one.
+fn target(path: &Path) -> Option<PathBuf> {
+    let is_followed = Links::now() == Links::Followed && path.is_symlink();
+    is_followed.then(|| path.canonicalize().ok()).flatten()
+}
+
+/// Whether a batch or a rank is a link to something that is counted under its own name, or around the run.
+fn leads_back(directory: &Path, name: &str, meaning: &EntryName) -> Option<OtherKind> {
+    let is_rank = matches!(meaning, EntryName::Rank(_));
+    if !is_rank && meaning.batch().is_none() {
+        return None;
+    }
+    let path = directory.join(name);
+    let target = target(&path)?;
+    let run = directory.canonicalize().ok()?;
+    if run.starts_with(&target) {
+        return Some(OtherKind::LinkAround);
+    }
+    let counts = |place: &Path| {
+        let inside = target.strip_prefix(place).ok().and_then(Path::to_str).unwrap_or_default();
+        let inside = classify(&inside.replace(MAIN_SEPARATOR_STR, "/"));
+        if is_rank { matches!(inside, EntryName::Rank(_)) } else { inside.batch().is_some() }
+    };
+    // The directory of a rank may be a link itself.
+    let around = path.parent().and_then(|around| around.canonicalize().ok());
+    (counts(&run) || around.is_some_and(|around| counts(&around))).then_some(OtherKind::LinkToCounted)
+}
+
+/// Whether a rank is a link to where the link of a rank before it leads, too.
+fn is_second_link(directory: &Path, name: &str) -> bool {
+    let Some(of_this) = target(&directory.join(name)) else { return false };
+    let others = storage::for_path(directory).directories(directory).into_iter();
+    let mut before = others.filter(|(other, _)| {
+        other.to_str().is_some_and(|other| other < name && matches!(classify(other), EntryName::Rank(_)))
+    });
+    before.any(|(other, _)| target(&directory.join(other)).as_ref() == Some(&of_this))
 }
 
 /// How much to find out about an entry. The contents of a rank's directory are entries of their own.

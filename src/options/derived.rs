@@ -146,7 +146,10 @@ impl OptionValues {
         let mut seen: HashMap<PathBuf, &str> = HashMap::new();
         for (option, path) in outputs.into_iter().filter(|(_, path)| !is_device(path)) {
             let place = canonical(path);
-            if sources.contains(&place) && !place.is_dir() {
+            // An export may replace its baseline: it is written after that was read.
+            let is_read_first =
+                || option != "--export" && self.also_read().any(|also| canonical(also) == place);
+            if !place.is_dir() && (sources.contains(&place) || is_read_first()) {
                 return Err(format!("{option} {}: it is read, too; write to another file", shown(path)));
             }
             if sources.iter().any(|run| is_part(run, &place)) || is_part_of_a_run(&place) {
@@ -166,6 +169,11 @@ impl OptionValues {
             }
         }
         Ok(())
+    }
+
+    /// What is read besides the runs.
+    fn also_read(&self) -> impl Iterator<Item = &Path> {
+        self.baseline.as_deref().into_iter().chain(self.file.as_deref())
     }
 
     /// What the terminal can show.

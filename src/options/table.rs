@@ -22,8 +22,8 @@ use crate::run::log::Level;
 use crate::run::prices::CostRule;
 use crate::run::{Priority, StatePlace};
 use clap::builder::{
-    BoolValueParser, EnumValueParser, NonEmptyStringValueParser, PathBufValueParser, TypedValueParser,
-    ValueParser,
+    BoolValueParser, EnumValueParser, NonEmptyStringValueParser, OsStringValueParser, PathBufValueParser,
+    TypedValueParser, ValueParser,
 };
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ const PUBLISHING: &[&str] = &["watch", "summary", "demo"];
 
 declare_options! {
     /// Also write the figures to FILE on exit, as .json, .csv, .md, .tex, .html or .txt
-    "export" export: Vec<Export> = str::parse::<Export>, {
+    "export" export: Vec<Export> = OsStringValueParser::new().try_map(|path| Export::try_from(PathBuf::from(path))), {
         kind: List, value_name: "FILE", short: Some('o'), commands: &["watch", "summary", "merge", "compare", "export", "demo"],
         scope: WholeRuns, examples: ["neurotop.json", "neurotop.csv"],
     }
@@ -122,7 +122,7 @@ declare_options! {
 
     /// Keep the progress in FILE (for a directory of runs, in FILE-RUN for each), to resume from there; none keeps
     /// no progress
-    "state" state: Said<StatePlace> = NonEmptyStringValueParser::new().map(StatePlace::from), {
+    "state" state: Said<StatePlace> = PathBufValueParser::new().map(StatePlace::from), {
         value_name: "FILE", commands: &["watch", "doctor"], default: Some("default"),
         default_in_words: "in the user's directory for state", examples: ["none", "exp1.state"],
     }
@@ -140,7 +140,7 @@ declare_options! {
 
     /// Also write the figures to FILE as OpenMetrics text, or serve them at ADDR (PORT and :PORT are on loopback),
     /// while they are counted
-    "openmetrics" openmetrics: Option<Target> = str::parse::<Target>, {
+    "openmetrics" openmetrics: Option<Target> = OsStringValueParser::new().try_map(Target::try_from), {
         value_name: "FILE|ADDR", commands: PUBLISHING, scope: Watch, examples: ["127.0.0.1:9464", "exp1.prom"],
     }
 

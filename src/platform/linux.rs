@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Signals that would kill the program here, and not elsewhere.
 pub(super) const ALSO_KILL: [i32; 2] = [Signal::IO.as_raw(), Signal::POWER.as_raw()];
 
+/// What says that no key sends a signal of the terminal (_POSIX_VDISABLE).
+pub(super) const NO_KEY: u8 = 0;
+
 /// The lowest priority. Idle processors are still used fully.
 const LOWEST: i32 = 19;
 

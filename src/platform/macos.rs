@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Signals that would kill the program here, and not elsewhere.
 pub(super) const ALSO_KILL: [i32; 0] = [];
 
+/// What says that no key sends a signal of the terminal (_POSIX_VDISABLE).
+pub(super) const NO_KEY: u8 = 0xff;
+
 /// File systems that send no events about what other machines write.
 const SILENT: [&str; 8] = ["afpfs", "cifs", "macfuse", "nfs", "osxfuse", "smbfs", "sshfs", "webdav"];
 

@@ -1,12 +1,13 @@
 //! Linux, macOS and other systems of the Unix kind: files, signals, job control, the terminal.
 
 use super::streams::Stream;
-use super::system::ALSO_KILL;
+use super::system::{ALSO_KILL, NO_KEY};
 use super::{FileKind, FileStat, JobSignal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::fs::{access, fstat, openat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use signal_hook::consts::{
     SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM,
     SIGWINCH, SIGXCPU, SIGXFSZ,
@@ -323,6 +324,33 @@ pub(crate) fn wake_terminal_reader() -> bool {
     signal_hook::low_level::raise(SIGWINCH).is_ok()
 }
 
+/// Whether a signal may be a Ctrl-C in the dashboard.
+pub(crate) fn is_ctrl_c(signal: i32) -> bool {
+    signal == SIGINT
+}
+
+/// Has a terminal in raw mode send Ctrl-C, and no other key, as a signal: that reaches the program whatever state the
+/// reader of keys is in. A sequence without an end leaves it waiting for more.
+pub(crate) fn ctrl_c_is_a_signal() -> io::Result<()> {
+    with_terminal(|terminal| {
+        let mut modes = tcgetattr(terminal)?;
+        modes.special_codes[SpecialCodeIndex::VQUIT] = NO_KEY;
+        modes.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
+        modes.special_codes[SpecialCodeIndex::VINTR] = 3;
+        // What was typed before it, and the frame that is being drawn, are not discarded.
+        modes.local_modes |= LocalModes::ISIG | LocalModes::NOFLSH;
+        Ok(tcsetattr(terminal, OptionalActions::Now, &modes)?)
+    })
+}
+
+/// The terminal that keys come from, as crossterm chooses it.
+fn with_terminal<T>(use_it: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
+    if stdin().is_terminal() {
+        return use_it(stdin().as_fd());
+    }
+    use_it(File::open("/dev/tty")?.as_fd())
+}
+
 /// What has the terminal send clicks and the wheel, in the form without a limit of columns (SGR). crossterm's own
 /// command also asks for every movement of the mouse, which is much useless traffic over ssh.
 pub(crate) fn capture_mouse() -> &'static str {
@@ -335,11 +363,7 @@ pub(crate) fn release_mouse() -> &'static str {
 
 /// Reads what the terminal sends until that is an answer, it is silent for so long, or this time is over.
 pub(crate) fn read_terminal(quiet: Duration, within: Duration, is_answer: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    if stdin().is_terminal() {
-        return read_from(stdin().as_fd(), quiet, within, is_answer);
-    }
-    let terminal = File::open("/dev/tty");
-    terminal.map_or(Vec::new(), |terminal| read_from(terminal.as_fd(), quiet, within, is_answer))
+    with_terminal(|terminal| Ok(read_from(terminal, quiet, within, is_answer))).unwrap_or_default()
 }
 
 fn read_from(

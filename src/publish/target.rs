@@ -1,5 +1,6 @@
 //! Where the OpenMetrics text goes: into a file, or to anyone who asks at an address.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +13,15 @@ pub enum Target {
     File(PathBuf),
     /// The text is served here, over HTTP.
     Address(SocketAddr),
+}
+
+impl TryFrom<OsString> for Target {
+    type Error = String;
+
+    /// As a text, if it is one; otherwise it is a file.
+    fn try_from(given: OsString) -> Result<Self, String> {
+        given.into_string().map_or_else(|path| Ok(Self::File(path.into())), |text| text.parse())
+    }
 }
 
 impl FromStr for Target {

@@ -751,6 +751,12 @@ impl Run {
         }
     }
 
+    /// Notes the new place of the same run.
+    pub(super) fn move_to(&mut self, directory: &Path) {
+        self.rename(directory);
+        self.lasting.directory = Some(directory.into());
+    }
+
     /// When something was last written, if that is known.
     pub fn last_activity(&self) -> Option<SystemTime> {
         self.last_activity

@@ -101,6 +101,13 @@ impl Views {
         slot
     }
 
+    /// Sets where a run is now.
+    pub(super) fn rename(&self, number: usize, directory: &Path) {
+        if let Some(slot) = lock(&self.0.slots).get(&number) {
+            directory.clone_into(&mut lock(&slot.entry).directory);
+        }
+    }
+
     /// Removes a run, unless somebody looks at it; returns whether it is removed.
     pub(super) fn take_out(&self, number: usize) -> bool {
         let is_out = !lock(&self.0.looked_at).contains(&number);

@@ -20,10 +20,15 @@ use std::time::SystemTime;
 /// How many sentences may wait to be shown. What finds no room is in the log.
 const SENTENCES: usize = 256;
 
+/// How many new names of a run may wait until its owner takes them.
+const RENAMES: usize = 16;
+
 /// The orders to an owner. One of each may wait, since a second changes nothing.
 #[derive(Debug)]
 struct Commands {
     restart: Sender<()>,
+    /// Several may wait: each is about another name.
+    rename: Sender<PathBuf>,
     finish: Sender<()>,
 }
 
@@ -151,7 +156,8 @@ impl Watch {
         let number = self.next;
         self.next += 1;
         let named = absolute(directory)?;
-        let ((restart, restarts), (finish, finishes)) = (bounded(1), bounded(1));
+        let ((restart, restarts), (finish, finishes), (rename, renames)) =
+            (bounded(1), bounded(1), bounded(RENAMES));
         let run = Run::new(settings).in_directory(directory);
         let slot = self.views.add(number, directory, run.clone());
         let keep = Keep::new(self.options.keeping, self.place.clone(), within, self.writer.clone());
@@ -160,6 +166,7 @@ impl Watch {
             points: self.publisher.points(number),
             said: self.said.0.clone(),
             restart: restarts,
+            rename: renames,
             finish: finishes,
         };
         let (options, pool) = (self.options.clone(), self.pool.clone());
@@ -172,7 +179,7 @@ impl Watch {
                 slot.fail();
             }
         })?;
-        self.owners.insert(number, Commands { restart, finish });
+        self.owners.insert(number, Commands { restart, rename, finish });
         Ok(())
     }
 
@@ -208,6 +215,7 @@ impl Watch {
             return;
         };
         found.gone.iter().for_each(|directory| self.leave(directory));
+        found.moved.into_iter().for_each(|(from, to)| self.rename(&from, to));
         let mut refused = Vec::new();
         let runs = self.runs();
         for (directory, known) in found.runs {
@@ -245,6 +253,17 @@ impl Watch {
             self.owners.remove(&number);
             self.publisher.forget(number);
         }
+    }
+
+    /// Follows a run under its new name.
+    fn rename(&mut self, from: &Path, to: PathBuf) {
+        let number = self.runs().number_of(from);
+        let Some((number, owner)) = number.and_then(|number| Some((number, self.owners.get(&number)?)))
+        else {
+            return;
+        };
+        self.views.rename(number, &to);
+        let _ = owner.rename.try_send(to);
     }
 
     /// Tells the finder which runs may give way to newer ones. Call it about once a second.

@@ -389,8 +389,17 @@ fn integer(dtype: Dtype, element: &[u8]) -> i128 {
     number.into()
 }
 
+/// The header of an array of integers. What to do about a dtype that is not read is otherwise said of potentials.
+fn read_integers_header(member: &Member, advice: &str) -> Result<Array, SnapshotError> {
+    read_header(member.clone()).map_err(|error| match error.what.contains("dtype") {
+        true => SnapshotError { advice: advice.to_owned(), ..error },
+        false => error,
+    })
+}
+
 fn scalar_samples(member: &Member) -> Result<u64, SnapshotError> {
-    let array = read_header(member.clone())?;
+    let array =
+        read_integers_header(member, "write one integer, the number of samples in the batch, as int64")?;
     let declared = array.header.elements()?;
     if declared != 1 {
         return Err(SnapshotError::new(
@@ -406,7 +415,7 @@ fn scalar_samples(member: &Member) -> Result<u64, SnapshotError> {
 }
 
 fn declared_shape(member: &Member) -> Result<Vec<u64>, SnapshotError> {
-    let array = read_header(member.clone())?;
+    let array = read_integers_header(member, "write the shape [T, B, …] as a list of integers, as int64")?;
     let name = shown(&member.name);
     match array.header.shape.as_slice() {
         &[axes] if axes <= MAX_AXES as u64 => {}

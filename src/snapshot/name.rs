@@ -84,6 +84,10 @@ pub enum Slip {
     Format,
     /// Compressed as a whole: `batch-3.npz.gz`.
     Packed,
+    /// What programs and people call a copy: `batch-3.npz.bak`, `batch-3.npz.1`, `batch-3.npz~`; or a blank at the end.
+    Copy,
+    /// Its name is no UTF-8.
+    NotText,
     /// `Manifest.json`, `end.json.txt`.
     Document,
 }
@@ -93,7 +97,10 @@ const OTHER_FORMATS: [&str; 9] =
     [".npy", ".pt", ".pth", ".pkl", ".pickle", ".mat", ".h5", ".hdf5", ".safetensors"];
 
 /// Suffixes of files that are compressed as a whole.
-const PACKED: [&str; 6] = [".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip"];
+const PACKED: [&str; 12] = [
+    ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tgz", ".tar", ".gz", ".bz2", ".xz", ".zst", ".lz4",
+    ".zip",
+];
 
 impl EntryName {
     /// The batch, if it is one in either form.
@@ -194,6 +201,12 @@ fn slip(name: &str) -> Option<Slip> {
     if matches!(without_txt(&small), "manifest.json" | "end.json") {
         return Some(Slip::Document);
     }
+    if small.contains(char::REPLACEMENT_CHARACTER) && small.contains("batch") && small.contains(".npz") {
+        return Some(Slip::NotText);
+    }
+    if copied(&small).is_some() {
+        return Some(Slip::Copy);
+    }
     let stem = small.strip_suffix(".npz").unwrap_or(&small);
     let is_npz = stem.len() < small.len();
     if small != name && stem.strip_prefix("batch-").and_then(number).is_some() {
@@ -213,6 +226,14 @@ fn slip(name: &str) -> Option<Slip> {
     }
 }
 
+/// The name of the batch that this is called a copy of, in small letters.
+fn copied(small: &str) -> Option<&str> {
+    let (name, rest) = small.split_at(small.find(".npz")? + ".npz".len());
+    let word = rest.trim_matches(|around: char| "~.".contains(around) || around.is_whitespace());
+    let is_copy = word.is_empty() || number(word).is_some() || ["bak", "old", "orig"].contains(&word);
+    (!rest.is_empty() && is_copy && name.strip_suffix(".npz").is_some_and(is_like_batch)).then_some(name)
+}
+
 /// The name that a wrong one was probably meant to be.
 pub fn meant_name(name: &str) -> Option<String> {
     if let Some((rank, inside)) = name.split_once('/') {
@@ -223,7 +244,7 @@ pub fn meant_name(name: &str) -> Option<String> {
     if matches!(document, "manifest.json" | "end.json") {
         return Some(document.to_owned());
     }
-    let whole = without(&small, &PACKED).unwrap_or(&small);
+    let whole = copied(&small).or_else(|| without(&small, &PACKED)).unwrap_or(&small);
     let stem = whole.strip_suffix(".npz").or_else(|| without(whole, &OTHER_FORMATS)).unwrap_or(whole);
     let suffix = if stem.len() < small.len() { ".npz" } else { "" };
     let meant = match word_and_number(stem)? {
@@ -491,6 +512,13 @@ mod tests {
             ("rank-0/batch-3.pth", Slip::Format, "rank-0/batch-3.npz"),
             ("batch-3.npz.gz", Slip::Packed, "batch-3.npz"),
             ("batch-3.zip", Slip::Packed, "batch-3.npz"),
+            ("batch-3.tar", Slip::Packed, "batch-3.npz"),
+            ("rank-0/batch-3.tar.gz", Slip::Packed, "rank-0/batch-3.npz"),
+            ("batch-3.npz.bak", Slip::Copy, "batch-3.npz"),
+            ("batch-3.npz.1", Slip::Copy, "batch-3.npz"),
+            ("rank-0.batch_3.npz.~2~", Slip::Copy, "rank-0.batch-3.npz"),
+            ("batch-3.npz~", Slip::Copy, "batch-3.npz"),
+            ("batch-3.npz ", Slip::Copy, "batch-3.npz"),
             ("Manifest.json", Slip::Document, "manifest.json"),
             ("manifest.json.txt", Slip::Document, "manifest.json"),
             ("end.JSON", Slip::Document, "end.json"),
@@ -528,8 +556,8 @@ mod tests {
             "batch-3.json",
             "batch_3.png",
             "batch-3.npz.part",
-            "batch-3.npz~",
             "batches",
+            "notes.npz.bak",
             "manifest.json.bak",
             "manifest.json~",
             "manifest-old.json",

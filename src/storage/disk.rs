@@ -37,26 +37,16 @@ impl Storage for Disk {
     fn entries(&self, directory: &Path, interests: Interests<'_>) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in directory.read_dir()? {
-            let name = entry?.file_name();
-            if let Some(name) = name.to_str() {
-                entries.extend(self.entry(directory, name, interests(name)));
-            }
+            let file_name = entry?.file_name();
+            // One that is not UTF-8 is none of a run, but may be meant to be.
+            let name = file_name.to_string_lossy();
+            entries.extend(entry_at(&directory.join(&file_name), &name, interests(&name)));
         }
         Ok(entries)
     }
 
     fn entry(&self, directory: &Path, name: &str, interest: Interest) -> Option<Entry> {
-        if interest == Interest::None {
-            return None;
-        }
-        let path = directory.join(name);
-        let metadata = metadata(&path).ok()?;
-        let mut identity = Identity::from_stat(&metadata);
-        let shape = shape_of(&path, &metadata);
-        if shape == Shape::Directory && interest == Interest::WithFiles {
-            identity = with_files(&path, identity);
-        }
-        Some(Entry { name: name.to_owned(), shape, identity })
+        entry_at(&directory.join(name), name, interest)
     }
 
     fn any(&self, directory: &Path, wanted: Wanted<'_>) -> bool {
@@ -116,6 +106,19 @@ impl Storage for Disk {
     fn pace(&self) -> LookIntervals {
         PACE
     }
+}
+
+fn entry_at(path: &Path, name: &str, interest: Interest) -> Option<Entry> {
+    if interest == Interest::None {
+        return None;
+    }
+    let metadata = metadata(path).ok()?;
+    let mut identity = Identity::from_stat(&metadata);
+    let shape = shape_of(path, &metadata);
+    if shape == Shape::Directory && interest == Interest::WithFiles {
+        identity = with_files(path, identity);
+    }
+    Some(Entry { name: name.to_owned(), shape, identity })
 }
 
 /// Opens a regular file for reading. Never blocks, and follows a symbolic link only if the user asked for that.

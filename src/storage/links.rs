@@ -36,6 +36,10 @@ pub enum OtherKind {
     Link,
     DanglingLink,
     LinkLoop,
+    /// A symbolic link of a run to something that the run counts under another name.
+    LinkToCounted,
+    /// A symbolic link of a run to the run, or to a directory around it.
+    LinkAround,
     /// A symbolic link that this user cannot follow.
     ClosedLink,
     PipeSocketOrDevice,
@@ -49,6 +53,8 @@ impl fmt::Display for OtherKind {
             Self::Link => "a symbolic link",
             Self::DanglingLink => "a symbolic link that leads nowhere",
             Self::LinkLoop => "a loop of symbolic links",
+            Self::LinkToCounted => "a symbolic link to what is counted under another name",
+            Self::LinkAround => "a symbolic link to a directory that holds this run",
             Self::ClosedLink => "a symbolic link that this user cannot follow",
             Self::PipeSocketOrDevice => "a pipe, socket or device",
             Self::ClosedDirectory => "a directory that this user cannot list",
@@ -76,6 +82,7 @@ impl OtherKind {
     pub(crate) fn refusal(self, expected: &str) -> String {
         match self {
             Self::Link => format!("it is {self}, which is not followed"),
+            Self::LinkToCounted => format!("it is {self}"),
             _ => format!("it is {self}, and no {expected}"),
         }
     }
@@ -83,7 +90,9 @@ impl OtherKind {
     /// What to do about it where a `batch` or a `file` was expected.
     pub(crate) fn advice(self, expected: &str) -> String {
         let replace = format!("put the {expected} itself in its place");
-        if self == Self::Link && Links::now() == Links::Named {
+        if self == Self::LinkToCounted {
+            format!("remove it, or {replace}")
+        } else if self == Self::Link && Links::now() == Links::Named {
             format!("{replace}, or follow links with --follow-links where you trust who made them")
         } else {
             replace

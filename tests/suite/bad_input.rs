@@ -232,6 +232,14 @@ fn members_that_do_not_go_together() {
         &["samples is f4"],
         &with("samples", Npy::potentials(&[], [2.0])),
     );
+    for (descr, data) in [("|b1", vec![1]), ("<U1", vec![b'2', 0, 0, 0])] {
+        let samples = Npy { descr: descr.into(), fortran: false, shape: vec![], data };
+        assert_members_set_aside(
+            descr,
+            &[descr, "write one integer, the number of samples in the batch"],
+            &with("samples", samples),
+        );
+    }
 }
 
 #[test]

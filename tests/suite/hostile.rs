@@ -305,6 +305,63 @@ fn pipes_are_not_even_opened() {
     });
 }
 
+/// With `--follow-links`: links to the run itself, around it, between its ranks and batches, and two to one place.
+#[cfg(unix)]
+#[test]
+fn what_links_reach_twice_is_counted_once_and_named() {
+    use std::os::unix::fs::symlink;
+    let (run, elsewhere) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let (here, there) = (|name: &str| run.path().join(name), |name: &str| elsewhere.path().join(name));
+    support::small_run(run.path(), 2);
+    for rank in [here("rank-0"), there("shared")] {
+        std::fs::create_dir(&rank).expect("a directory");
+        support::write_batch(&rank, 0, &support::small_batch(), Archive::Stored);
+    }
+    let links = [
+        ("rank-1", here("rank-0")),
+        ("rank-2", here(".")),
+        ("rank-3", here("..")),
+        ("rank-4", there("shared")),
+        ("rank-5", there("shared")),
+        ("rank-0/rank-0", here(".")),
+        ("batch-000002.npz", here("batch-000001.npz")),
+        ("rank-6.batch-000000.npz", here("rank-0/batch-000000.npz")),
+        ("rank-0/batch-000001.npz", here("batch-000001.npz")),
+    ];
+    for (name, target) in &links {
+        symlink(target, here(name)).expect("a link");
+    }
+    symlink("batch-000000.npz", there("shared/batch-000001.npz")).expect("a link");
+    let mut named: Vec<&str> = links.iter().map(|(name, _)| *name).collect();
+    named.retain(|name| !["rank-4", "rank-0/rank-0"].contains(name));
+    named.push("rank-4/batch-000001.npz");
+    named.sort_unstable();
+    std::fs::write(here("end.json"), r#"{"batches": 8}"#).expect("an end");
+    for command in [&["summary"][..], &["watch", "--state", "none", "--exit-when-finished"]] {
+        let counted = assert_cmd::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+            .args(command)
+            .args(["--follow-links", "--settle", "0.2", "-o"])
+            .args([&there("out.json"), run.path()])
+            .env("XDG_CONFIG_HOME", "/nonexistent")
+            .timeout(std::time::Duration::from_secs(60))
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&counted.stderr).into_owned();
+        let json = support::json(&there("out.json"));
+        assert_eq!(
+            (counted.status.code(), json["account"]["counted"].as_u64()),
+            (Some(3), Some(4)),
+            "{said}"
+        );
+        assert_eq!(json["total"]["updates"], 4 * support::SMALL.0, "{said}");
+        let problems = json["problems"].as_array().expect("a list").iter();
+        let mut said: Vec<&str> = problems.filter_map(|problem| problem["path"].as_str()).collect();
+        said.sort_unstable();
+        assert_eq!(said, named);
+    }
+}
+
 /// A run of which almost all is elsewhere: with `--follow-links` it counts, and nothing of it is deleted. Loops and
 /// pipes hold nobody up all the same.
 #[cfg(unix)]

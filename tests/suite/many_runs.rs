@@ -1,4 +1,4 @@
-//! More runs in a directory than are followed: the newest are, also those that come later.
+//! Runs in a directory: more than are followed, of which the newest are; runs that are renamed, or have two names.
 
 use crate::support;
 use neurotop::follow::MAX_RUNS;
@@ -47,4 +47,63 @@ fn a_run_that_comes_later_takes_the_place_of_one_that_is_over() {
     assert!(figures["runs"].as_array().expect("runs").iter().all(|run| run["complete"] == Value::Bool(true)));
     let said = watch.said();
     assert!(said.contains("2 older runs are not in these figures"), "{said}");
+}
+
+/// A run of so many batches that is not over yet.
+fn write_open_run(run: &Path, batches: usize) {
+    support::write_manifest(run, &[("lif", "Leaky", "zero", &[2])], None);
+    for number in 0..batches {
+        support::write_batch(run, number, &support::small_batch(), support::Archive::Stored);
+    }
+}
+
+/// With and without progress that is kept.
+#[test]
+fn a_run_that_is_renamed_is_one_run_and_another_may_have_its_name() {
+    for state in [&["--state", "none"][..], &[]] {
+        let runs = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| runs.path().join(name);
+        for (name, batches) in [("a", 2), ("b", 3)] {
+            fs::create_dir(at(name)).expect("a directory");
+            write_open_run(&at(name), batches);
+        }
+        let command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+        let more = [&["--poll", "0.2"], state].concat();
+        let mut watch = Watch::start(command, runs.path(), &more);
+        watch.until_logged(&["/b", "batch-000002.npz", "counted"]);
+        watch.until_logged(&["/a", "batch-000001.npz", "counted"]);
+        fs::rename(at("a"), at("renamed")).expect("renamed");
+        watch.until_logged(&["the run was renamed", "/renamed"]);
+        fs::create_dir(at("a")).expect("a directory");
+        write_open_run(&at("a"), 4);
+        support::write_batch(&at("renamed"), 2, &support::small_batch(), support::Archive::Stored);
+        watch.until_logged(&["batch-000003.npz", "counted"]);
+        for (name, batches) in [("a", 4), ("b", 3), ("renamed", 3)] {
+            fs::write(at(name).join("end.json"), format!(r#"{{"batches": {batches}}}"#)).expect("an end");
+        }
+        let (code, figures) = watch.ends();
+        let found: Vec<(&str, u64)> = figures["runs"]
+            .as_array()
+            .expect("runs")
+            .iter()
+            .map(|run| (run["run"]["directory"].as_str(), run["account"]["counted"].as_u64()))
+            .map(|(path, counted)| (path.expect("text"), counted.expect("a number")))
+            .map(|(path, counted)| (path.rsplit('/').next().expect("a name"), counted))
+            .collect();
+        assert_eq!((code, &found[..]), (0, &[("a", 4), ("b", 3), ("renamed", 3)][..]), "{}", watch.log());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_linked_to_beside_itself_is_one_run() {
+    let runs = tempfile::tempdir().expect("a directory");
+    write_run(runs.path(), "zero", true);
+    write_run(runs.path(), "one", true);
+    for (name, target) in [("latest", "zero"), ("a-link", "one")] {
+        std::os::unix::fs::symlink(target, runs.path().join(name)).expect("a link");
+    }
+    let command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    let (code, figures) = Watch::start(command, runs.path(), &["--state", "none", "--follow-links"]).ends();
+    assert_eq!((code, figures["runs"].as_array().expect("runs").len()), (0, 2));
 }

@@ -68,6 +68,10 @@ fn a_run_all_of_whose_batches_are_misnamed_is_not_right() {
         (["batch-0.NPZ", "batch-1.NPZ"], "name it batch-0.npz"),
         (["batch-0.pt", "batch-1.pt"], "numpy.savez as batch-0.npz"),
         (["batch-0.npz.gz", "batch-1.npz.gz"], "unpack it"),
+        (["batch-0.tar", "batch-1.tar.gz"], "unpack it"),
+        (["batch-0.npz.bak", "batch-1.npz.bak"], "name it batch-0.npz"),
+        (["batch-0.npz.1", "batch-0.npz.2"], "name it batch-0.npz"),
+        (["batch-0.npz ", "batch-1.npz "], "name it batch-0.npz"),
         (["rank0/batch-0.npz", "rank1/batch-0.npz"], "name it rank-0"),
         (["rank_0/batch_0.npz", "rank_1/batch_0.npz"], "name it rank-0"),
         (["rank-a/batch-0.npz", "rank-b/batch-0.npz"], "name it rank-R"),
@@ -100,6 +104,32 @@ fn beside_real_batches_the_same_is_a_notice() {
     assert_eq!(named, ["batch-8.NPZ", "batch_7.npz", "rank_1", "run"].map(|name| (name, "notice")));
     let (code, said, _) = neurotop("doctor", run.path(), &[]);
     assert!(code == 0 && said.contains("run: it is a run of its own"), "{code}: {said}");
+}
+
+#[test]
+fn copies_are_not_spoken_of_beside_batches_but_a_batch_with_a_blank_at_its_end_is() {
+    let run = run_of(&["batch-0.npz.bak", "batch-0.npz~", "batch-7.npz.1", "batch-8.npz "]);
+    write_batch(run.path(), 0, &small_batch(), Archive::Stored);
+    let (code, _, problems) = summary(run.path());
+    let named: Vec<&str> = problems.iter().map(|(path, ..)| &**path).collect();
+    assert_eq!((code, &named[..]), (0, &["batch-8.npz "][..]), "{problems:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_not_text_is_not_right() {
+    use std::os::unix::ffi::OsStrExt;
+    let run = run_of(&[]);
+    let name = std::ffi::OsStr::from_bytes(b"batch-0\xff.npz");
+    write_batch(run.path(), 0, &small_batch(), Archive::Stored);
+    fs::rename(run.path().join("batch-000000.npz"), run.path().join(name)).expect("renamed");
+    let (code, _, problems) = summary(run.path());
+    assert!(
+        code == 3 && problems[0].1.contains("its name is not UTF-8; name it batch-N.npz"),
+        "{problems:?}"
+    );
+    let (code, said, _) = neurotop("doctor", run.path(), &[]);
+    assert!(code == 3 && said.contains("not UTF-8"), "{code}: {said}");
 }
 
 #[test]

@@ -372,6 +372,52 @@ fn what_is_no_export_is_refused_by_name() {
 }
 
 #[test]
+fn no_output_replaces_what_it_is_made_of() {
+    let place = place();
+    let file = path(&place, "exp1.json");
+    printed_with(&["summary", DEMO, "-o", &file]);
+    let before = fs::read(&file).expect("read");
+    for args in [
+        &["export", &file, "-o", &file][..],
+        &["watch", &file, "--log", &file],
+        &[&file, "--log", &file],
+        &["summary", DEMO, "--baseline", &file, "--log", &file],
+        &["summary", DEMO, "--baseline", &file, "--openmetrics", &file],
+    ] {
+        let (code, printed, said) = outcome(args);
+        assert_eq!((code, printed.as_str()), (2, ""), "{args:?}: {said}");
+        assert!(said.contains("exp1.json: it is read, too; write to another file"), "{args:?}: {said}");
+        assert_eq!(fs::read(&file).expect("read"), before, "{args:?}");
+    }
+    // A baseline that moves on is replaced once it is read.
+    assert_eq!(outcome(&["summary", DEMO, "--baseline", &file, "-o", &file]).0, 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn outputs_may_have_names_that_are_not_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = place();
+    let at = |name: &[u8]| place.path().join(std::ffi::OsStr::from_bytes(name));
+    let written = [at(b"out\xff.json"), at(b"text\xff"), at(b"log\xff"), at(b"state\xff")];
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"))
+        .args(["watch", DEMO, "--exit-when-finished", "-o"])
+        .arg(&written[0])
+        .arg("--openmetrics")
+        .arg(&written[1])
+        .arg("--log")
+        .arg(&written[2])
+        .arg("--state")
+        .arg(&written[3])
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdout(std::process::Stdio::null())
+        .status()
+        .expect("it runs");
+    assert_eq!(status.code(), Some(0));
+    assert!(written.iter().all(|path| path.exists()), "{:?}", fs::read_dir(place.path()));
+}
+
+#[test]
 fn a_directory_of_runs_is_one_table() {
     let place = place();
     let runs = place.path().join("runs");

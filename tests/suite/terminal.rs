@@ -985,6 +985,44 @@ fn thousands_of_mouse_reports_at_once_hold_up_no_key() {
     drop(typing.join());
 }
 
+/// Answers to questions that another program asked, a paste that was cut, a mouse report that is none.
+#[test]
+fn ctrl_c_leaves_whatever_the_terminal_has_sent() {
+    for sent in
+        ["\x1b[?997;1n", "\x1b[?2026;2$y", "\x1b[<0;1;", "\x1b[200~half a paste", "\x1b[<0;0;0M", "\x1b"]
+    {
+        let place = tempfile::tempdir().expect("a directory");
+        let (run, export) = (place.path().join("run"), place.path().join("out.json"));
+        endless_run(&run, 2);
+        let args = ["watch", text(&run), "--state", "none", "--export", text(&export)];
+        let mut terminal = Terminal::start(80, 24, &args, &[]);
+        terminal.until_shown("2 batches");
+        terminal.press(sent);
+        sleep(Duration::from_millis(100));
+        terminal.press("\x03");
+        assert_eq!(terminal.ends().exit_code(), 0, "{sent:?}");
+        assert_eq!(support::json(&export)["account"]["counted"], 2, "{sent:?}");
+    }
+}
+
+/// The colour of the background, the version of the terminal: `f` would freeze the dashboard, `e` export.
+#[test]
+fn what_the_terminal_answers_to_others_is_not_taken_for_keys() {
+    let place = tempfile::tempdir().expect("a directory");
+    endless_run(place.path(), 2);
+    let mut terminal = Terminal::start(80, 24, &["watch", text(place.path()), "--state", "none"], &[]);
+    terminal.until_shown("2 batches");
+    for answer in ["\x1b]11;?q\x1b\\", "\x1b]11;rgb:q\x07", "\x1bP>|q\x1b\\", "\x1b_Gi=1;q\x1b\\"] {
+        terminal.press(answer);
+        sleep(Duration::from_millis(300));
+    }
+    add_batch(place.path(), 2);
+    terminal.until_shown("3 batches");
+    // What no answer ends is typed.
+    terminal.press("\x1b]q");
+    assert_eq!(terminal.ends().exit_code(), 0);
+}
+
 #[test]
 fn a_terminal_without_a_size() {
     let place = tempfile::tempdir().expect("a directory");

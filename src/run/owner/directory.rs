@@ -10,7 +10,7 @@ use crate::run::{Keeping, Mode, Presence, Problem, Severity, Watching};
 use crate::snapshot::{BatchName, EntryName, classify};
 use crate::storage;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The time between two full scans beside events.
@@ -80,6 +80,18 @@ impl Owner {
             self.watcher = None;
         }
         self.take_presence(presence);
+    }
+
+    /// Follows the run under another name.
+    pub(super) fn take_new_name(&mut self, named: PathBuf) {
+        tracing::info!(to = %named.display(), "the run was renamed");
+        self.change().move_to(&named);
+        if self.options.keeping != Keeping::Nothing {
+            // Its progress is kept by its name, which another run may have from now on.
+            self.elsewhere = Some(format!("it was renamed to {}", named.display()));
+        }
+        self.named = named;
+        self.next_root_check = Instant::now();
     }
 
     /// Whether another run may be followed that takes the place of this one.

@@ -133,6 +133,8 @@ pub(super) struct OwnerLinks {
     pub(super) said: Sender<String>,
     /// Orders to forget all counts and read everything again.
     pub(super) restart: Receiver<()>,
+    /// Where the run is now, if it was renamed in its directory of runs.
+    pub(super) rename: Receiver<PathBuf>,
     /// The order to scan once more, count what is there, and end. Once it is closed, the run is no longer followed.
     pub(super) finish: Receiver<()>,
 }
@@ -203,7 +205,8 @@ impl Owner {
                 self.publish(now);
             }
             let wake = self.next_wake().saturating_duration_since(Instant::now());
-            let (restart, finish) = (self.links.restart.clone(), self.links.finish.clone());
+            let OwnerLinks { restart, rename, finish, .. } = &self.links;
+            let (restart, rename, finish) = (restart.clone(), rename.clone(), finish.clone());
             let counted = self.workers.counted.clone();
             let (hints, saved) = (self.hints.receiver().clone(), self.keep.saved().clone());
             select! {
@@ -216,6 +219,7 @@ impl Owner {
                         self.restart("you asked for it");
                     }
                 }
+                recv(rename) -> named => named.into_iter().for_each(|named| self.take_new_name(named)),
                 recv(saved) -> saved => saved.into_iter().for_each(|saved| self.take_saved(saved)),
                 recv(hints) -> hint => {
                     self.follow_hints(hint.into_iter().chain(hints.try_iter()));

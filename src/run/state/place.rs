@@ -17,13 +17,13 @@ pub enum StatePlace {
     File(PathBuf),
 }
 
-impl From<String> for StatePlace {
+impl From<PathBuf> for StatePlace {
     /// `none`, `default`, or the name of a file.
-    fn from(text: String) -> Self {
-        match text.as_str() {
-            "none" => Self::Nowhere,
-            "default" => Self::Default,
-            _ => Self::File(text.into()),
+    fn from(path: PathBuf) -> Self {
+        match path.to_str() {
+            Some("none") => Self::Nowhere,
+            Some("default") => Self::Default,
+            _ => Self::File(path),
         }
     }
 }
