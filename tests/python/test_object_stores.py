@@ -20,6 +20,7 @@ import handmade
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").iterdir())
 SAME = ("total", "neurons", "layers", "neurobench", "account", "complete")
+ACTIVITY = ("silent_neurons", "always_active_neurons")
 
 
 @pytest.fixture(scope="module", params=[clouds.Google, clouds.Azure], ids=["google", "azure"])
@@ -65,6 +66,15 @@ def same(summary: dict[str, Any]) -> dict[str, Any]:
     return {name: summary[name] for name in SAME}
 
 
+def counted(figures: Any) -> Any:
+    """Without how many neurons are ever updated: nobody knows once a batch was replaced."""
+    if isinstance(figures, dict):
+        if "silent_neurons" in figures:
+            figures = {**figures, "neurons": None}
+        return {key: counted(value) for key, value in figures.items() if key not in ACTIVITY}
+    return [counted(of) for of in figures] if isinstance(figures, list) else figures
+
+
 def test_golden_runs_give_their_figures(store: clouds.Store, neurotop_command: str) -> None:
     assert len(GOLDEN) > 20
     for golden in GOLDEN:
@@ -103,9 +113,8 @@ def test_a_run_is_watched_as_it_grows_and_changes(
     store.upload(whole, "live")
     _, errors = watcher.communicate(timeout=handmade.PATIENCE)
     assert watcher.returncode == 0, errors
-    assert same(json.loads(export.read_text())) == same(
-        figures(neurotop_command, store, str(whole))
-    )
+    expected = figures(neurotop_command, store, str(whole))
+    assert counted(same(json.loads(export.read_text()))) == counted(same(expected))
     assert clouds.KEY not in log.read_text() + errors
 
 

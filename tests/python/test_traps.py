@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
@@ -80,7 +81,7 @@ def test_where_neurobench_gives_up(
     outcome, said = told(lambda: recorded(UNPRICED[case](), tmp_path, form))
     assert outcome.results["NeuronOperations"] == 0.0
     assert recount.end(outcome.run)["neurobench"]["NeuronOperations"] == 0.0
-    assert any("NeuronOperations then reports 0.0" in text for text in said)
+    assert any(re.search("NeuronOperations (fails and|then) reports 0.0", text) for text in said)
     assert any("NeuronOperations failed on a batch" in text for text in said)
     assert len(said) == 2
     assert recount.manifest(outcome.run)["warnings"] == said
