@@ -1,6 +1,5 @@
 //! Turns the signals that ask the program to leave into messages.
 
-use crate::dashboard::has_the_screen;
 use crate::platform::{self, streams};
 use anyhow::Context;
 use crossbeam_channel::{Receiver, TrySendError, bounded};
@@ -15,10 +14,7 @@ const SIGNALS: usize = 16;
 pub(super) fn leave_signals() -> anyhow::Result<Receiver<i32>> {
     let (sender, receiver) = bounded(SIGNALS);
     let take = move |signal| {
-        // A Ctrl-C in the dashboard is as `q`: the exports may take any time, and another Ctrl-C cuts them short.
-        if !(platform::is_ctrl_c(signal) && has_the_screen()) {
-            streams::ask_to_leave();
-        }
+        streams::ask_to_leave();
         // If many wait, the first are enough.
         !matches!(sender.try_send(signal), Err(TrySendError::Disconnected(_)))
     };

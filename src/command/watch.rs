@@ -17,7 +17,7 @@ use crate::figures::{Export, Format, Report};
 use crate::follow::MAX_RUNS;
 use crate::options::cli::{CommandLine, similar_command};
 use crate::options::{OptionValues, Purpose};
-use crate::platform::{JobSignal, streams};
+use crate::platform::JobSignal;
 use crate::publish::Publisher;
 use crate::run::{Keeping, Mode, StatePlace, Views, Watch, WatchOptions};
 use crate::storage::is_url;
@@ -126,8 +126,6 @@ fn attend(
     let stopped = display.stop(Leaving::for_display());
     if stopped.is_none() {
         give_back_anyway();
-        // Nobody reads the terminal, and a Ctrl-C may have been the reason to leave.
-        streams::ask_to_leave();
     }
     match (ended, stopped) {
         (Some(ended), _) => ended,

@@ -49,7 +49,7 @@ pub use problem_state::{ProblemEntry, ProblemsState};
 pub use step_axis::StepAxis;
 pub use suspend::job_signals;
 pub use symbols::Symbols;
-pub use terminal::{Frames, Screen, give_back_anyway, has_the_screen, take_faults};
+pub use terminal::{Frames, Screen, give_back_anyway, take_faults};
 pub use theme::Theme;
 pub use title::title;
 pub use ui_state::{Places, Request, UiState, View};

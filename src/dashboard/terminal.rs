@@ -240,11 +240,6 @@ impl Drop for Screen {
     }
 }
 
-/// Whether the dashboard covers the terminal.
-pub fn has_the_screen() -> bool {
-    TAKEN.load(Ordering::SeqCst)
-}
-
 /// The part of the terminal that is drawn on.
 fn drawing_area() -> io::Result<Rect> {
     let (columns, rows) = terminal::size()?;

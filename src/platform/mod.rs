@@ -26,7 +26,7 @@ use windows::{self as system, self as shared};
 
 pub(crate) use shared::{
     ANSWERS_QUESTIONS, OpenDirectory, allow_all_to_read, capture_mouse, ctrl_c_is_a_signal, has_a_shell,
-    is_as_seen, is_character_device, is_ctrl_c, is_link_loop, is_read_by_nobody, is_writable, job_signals,
+    is_as_seen, is_character_device, is_link_loop, is_read_by_nobody, is_writable, job_signals,
     leave_signals, machine_name, make_like, names_in, open_at_once, open_directory, open_directory_in,
     persist, read_terminal, release_mouse, remove_directory_in, remove_file_in, rename_in, shell, stat,
     stat_in, stop_process_group, sync_directory, wake_terminal_reader,

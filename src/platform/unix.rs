@@ -324,11 +324,6 @@ pub(crate) fn wake_terminal_reader() -> bool {
     signal_hook::low_level::raise(SIGWINCH).is_ok()
 }
 
-/// Whether a signal may be a Ctrl-C in the dashboard.
-pub(crate) fn is_ctrl_c(signal: i32) -> bool {
-    signal == SIGINT
-}
-
 /// Has a terminal in raw mode send Ctrl-C, and no other key, as a signal: that reaches the program whatever state the
 /// reader of keys is in. A sequence without an end leaves it waiting for more.
 pub(crate) fn ctrl_c_is_a_signal() -> io::Result<()> {

@@ -329,11 +329,6 @@ pub(crate) fn stop_process_group() -> io::Result<()> {
     Ok(())
 }
 
-/// Here raw mode makes Ctrl-C a key; what comes as a signal is Ctrl-Break, or the end of the console.
-pub(crate) fn is_ctrl_c(_: i32) -> bool {
-    false
-}
-
 /// Nothing to do: the console reports whole keys.
 pub(crate) fn ctrl_c_is_a_signal() -> io::Result<()> {
     Ok(())

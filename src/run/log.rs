@@ -185,6 +185,9 @@ mod tests {
         log.write_all(b"three\n").expect("written");
         let read = |name: &str| std::fs::read_to_string(at(name)).expect("a log");
         assert_eq!([read("log.1"), read("log")], ["one\n", "two\nthree\n"]);
+        if cfg!(windows) {
+            return; // A directory with an open file cannot be deleted.
+        }
         std::fs::remove_dir_all(directory.path()).expect("deleted");
         log.write_all(b"lost\n").expect("written");
         std::fs::create_dir(directory.path()).expect("a directory");
