@@ -205,17 +205,20 @@ def test_a_subclass_of_leaky_parallel(tmp_path: Path) -> None:
     assert dense_updates(rec.directory) == {"0": 7 * 4 * 6}
 
 
+class SeveralSteps(nn.Module):
+    """A network whose layer computes all time steps in one call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lif = Sequence()
+
+    def forward(self, data: Tensor) -> Tensor:
+        self.lif.reset_mem()
+        return self.lif(data.transpose(0, 1))
+
+
 def test_neurobench_sees_one_step_of_a_subclass_that_computes_several(tmp_path: Path) -> None:
-    class Whole(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lif = Sequence()
-
-        def forward(self, data: Tensor) -> Tensor:
-            self.lif.reset_mem()
-            return self.lif(data.transpose(0, 1))
-
-    model = SNNTorchModel(Whole(), custom_forward=True)
+    model = SNNTorchModel(SeveralSteps(), custom_forward=True)
     with pytest.warns(RecorderWarning, match="'lif'.*computes several time steps in one call"):
         outcome = benchmark(model, neurotop.Recorder(tmp_path / "run"))
     assert list(recount.updates(outcome.run).values()) == outcome.layers
@@ -224,16 +227,7 @@ def test_neurobench_sees_one_step_of_a_subclass_that_computes_several(tmp_path: 
 
 
 def test_the_metric_gives_no_price_of_several_steps() -> None:
-    class Whole(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lif = Sequence()
-
-        def forward(self, data: Tensor) -> Tensor:
-            self.lif.reset_mem()
-            return self.lif(data.transpose(0, 1))
-
-    model = SNNTorchModel(Whole(), custom_forward=True)
+    model = SNNTorchModel(SeveralSteps(), custom_forward=True)
     bench = Benchmark(model, loader(), [], [], [[], [neurotop.NeuronOperations()]])
     with torch.no_grad(), pytest.warns(RecorderWarning) as told:
         bench.run(quiet=True)
