@@ -3,34 +3,26 @@
 use super::display::Display;
 use super::hook::Hooks;
 use super::notify::{Notification, Notifier, RunEvent, finish_hook, notify_hook};
-use crate::dashboard::{DashboardOptions, DashboardOrder, NotifyWay};
-use crate::figures::checks::Checks;
+use crate::dashboard::{DashboardOptions, DashboardOrder};
 use crate::run::Runs;
 use std::time::SystemTime;
 
 /// Calls the user, and runs what is to be run once a run is over.
-pub(super) struct Caller {
+pub(super) struct Caller<'a> {
+    options: &'a DashboardOptions,
     notifier: Notifier,
     pub(super) hooks: Hooks,
-    ways: Vec<NotifyWay>,
-    on_finish: Option<String>,
-    checks: Checks,
 }
 
-impl Caller {
-    pub(super) fn new(options: &DashboardOptions) -> Self {
-        Self {
-            notifier: Notifier::new(options.checks.clone()),
-            hooks: Hooks::default(),
-            ways: options.notify.clone(),
-            on_finish: options.on_finish.clone(),
-            checks: options.checks.clone(),
-        }
+impl<'a> Caller<'a> {
+    pub(super) fn new(options: &'a DashboardOptions) -> Self {
+        let notifier = Notifier::new(options.checks.clone());
+        Self { options, notifier, hooks: Hooks::default() }
     }
 
     /// Tells what is new of the runs.
     pub(super) fn look(&mut self, runs: &Runs, display: &Display<DashboardOrder>) {
-        if self.ways.is_empty() && self.on_finish.is_none() {
+        if self.options.notify.is_empty() && self.options.on_finish.is_none() {
             return;
         }
         for notification in self.notifier.look(runs, SystemTime::now()) {
@@ -43,10 +35,10 @@ impl Caller {
 
     fn call(&mut self, notification: &Notification, display: &Display<DashboardOrder>) {
         let is_in_tmux = std::env::var_os("TMUX").is_some_and(|tmux| !tmux.is_empty());
-        if !self.ways.is_empty() {
+        if !self.options.notify.is_empty() {
             display.say(notification.text.clone());
         }
-        for way in &self.ways {
+        for way in &self.options.notify {
             if let Some(sequence) = way.sequence(&notification.text, is_in_tmux) {
                 display.alert(sequence);
             }
@@ -56,8 +48,9 @@ impl Caller {
     }
 
     fn after(&mut self, runs: &Runs, number: usize, display: &Display<DashboardOrder>) {
-        let Some((command, entry)) = self.on_finish.as_deref().zip(runs.get(number)) else { return };
-        let failed = match finish_hook(command, entry, &self.checks) {
+        let command = self.options.on_finish.as_deref();
+        let Some((command, entry)) = command.zip(runs.get(number)) else { return };
+        let failed = match finish_hook(command, entry, &self.options.checks) {
             Ok(hook) => self.hooks.start(hook),
             Err(error) => {
                 let why = format!("--on-finish: not started: its summary cannot be written: {error:#}");

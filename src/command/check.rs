@@ -2,6 +2,8 @@
 //! `--fail-if`.
 
 use super::count::RunSource;
+use super::signals::leave_signals;
+use crate::figures::Export;
 use crate::figures::checks::Checks;
 use crate::figures::condition::Condition;
 use crate::options::OptionValues;
@@ -17,10 +19,10 @@ use std::path::Path;
 ///
 /// # Errors
 /// Where it cannot be opened; or a [`clap::Error`], where a condition needs a baseline and there is none.
-pub(super) fn open_baseline(options: &OptionValues) -> anyhow::Result<Option<RunSource<'_>>> {
+fn open_baseline(options: &OptionValues) -> anyhow::Result<Option<RunSource<'_>>> {
     let needing = options.fail_if.iter().find(|condition| condition.needs_baseline());
     match (&options.baseline, needing) {
-        (Some(path), _) => RunSource::open(path, options).map(Some).context("the baseline"),
+        (Some(path), _) => RunSource::open(path).map(Some).context("the baseline"),
         (None, Some(condition)) => Err(without_baseline(condition).into()),
         (None, None) => Ok(None),
     }
@@ -38,20 +40,21 @@ pub(super) fn conflict(why: &str) -> clap::Error {
     clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n"))
 }
 
-/// Begins a command that reads these: refuses outputs that would overwrite something, notes what is read for the exports
-/// that say it, and starts the log.
+/// Begins a command that reads these: refuses outputs that would overwrite something and exports that cannot be written,
+/// notes what is read for the exports that say it, and starts the log.
 pub(super) fn begin(options: &OptionValues, place: &StatePlace, sources: &[&Path]) -> anyhow::Result<()> {
     options.check_outputs(place, sources).map_err(|why| conflict(&why))?;
+    options.export.iter().try_for_each(Export::check)?;
     options.note_inputs(sources.iter().copied());
     options.begin()
 }
 
-/// Counts the baseline, unless it is an exported summary.
-pub(super) fn checks(
-    baseline: Option<RunSource<'_>>,
-    options: &OptionValues,
-    signals: &Receiver<i32>,
-) -> anyhow::Result<Checks> {
-    let baseline = baseline.map(|source| source.compared(options, signals)).transpose();
-    Ok(Checks { conditions: options.fail_if.clone(), baseline: baseline.context("the baseline")? })
+/// What figures are checked against. Counts the baseline, unless it is an exported summary; from then on, signals to leave
+/// are received.
+pub(super) fn checks(options: &OptionValues) -> anyhow::Result<(Checks, Receiver<i32>)> {
+    let baseline = open_baseline(options)?;
+    let signals = leave_signals()?;
+    let baseline = baseline.map(|source| source.compared(options, &signals)).transpose();
+    let checks = Checks { conditions: options.fail_if.clone(), baseline: baseline.context("the baseline")? };
+    Ok((checks, signals))
 }

@@ -27,9 +27,9 @@ pub(super) struct RunSource<'a> {
 impl<'a> RunSource<'a> {
     /// Reads an exported summary, or checks that a directory can be counted. Errors in any run show before the first
     /// is counted.
-    pub(super) fn open(path: &'a Path, options: &OptionValues) -> anyhow::Result<Self> {
+    pub(super) fn open(path: &'a Path) -> anyhow::Result<Self> {
         let exported = if is_url(path) || path.is_dir() {
-            check(path, options, Mode::Once)?;
+            check(path, Mode::Once)?;
             None
         } else {
             Some(read_figures(path)?)

@@ -45,7 +45,7 @@ pub(super) fn demo(given: &CommandLine) -> anyhow::Result<ExitCode> {
     let run = directory.path().join(NAME);
     std::fs::create_dir(&run).context("no temporary directory")?;
     begin(&options, &StatePlace::Nowhere, &[&run])?;
-    check(&run, &options, Mode::Live)?;
+    check(&run, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
     let how = WatchOptions { priority: options.priority, ..unkept(&options, Mode::Live) };
     let watch = start(&run, &options, how, &StatePlace::Nowhere, publisher)?;

@@ -2,6 +2,8 @@
 //! and the rest of the program then goes on without it.
 
 use super::signals::NO_THREAD;
+use crate::run::run_names::directories_to_show;
+use crate::run::{RunEntry, Runs};
 use anyhow::{Context, anyhow};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::time::Duration;
@@ -77,6 +79,15 @@ impl<O: Send + 'static> Display<O> {
             Err(RecvTimeoutError::Timeout) => None,
         }
     }
+}
+
+/// The listed runs by their numbers, with the directory to show where the names do not tell them apart.
+pub(super) fn listed(runs: &Runs) -> impl Iterator<Item = (usize, &RunEntry, Option<String>)> {
+    let listed = runs.listed().into_iter().filter_map(|number| Some((number, runs.get(number)?)));
+    let listed: Vec<(usize, &RunEntry)> = listed.collect();
+    let names: Vec<_> = listed.iter().map(|(_, entry)| (entry.run.name(), entry.run.directory())).collect();
+    let directories = directories_to_show(&names);
+    listed.into_iter().zip(directories).map(|((number, entry), directory)| (number, entry, directory))
 }
 
 /// The error for a panic.

@@ -32,7 +32,7 @@ pub(super) fn explain(
         bail!("{} is no directory; name the directory that holds the batches", shown(directory));
     }
     begin(&options, &StatePlace::Nowhere, &[directory])?;
-    check(directory, &options, Mode::Once)?;
+    check(directory, Mode::Once)?;
     let CountedRun { summary, .. } =
         count(directory, &options, Shard::WHOLE, Publisher::none(), &leave_signals()?)?;
     let layers = match layer {

@@ -1,9 +1,8 @@
 //! `neurotop export EXPORT…`: reads exported summaries again, and prints or writes their figures in any format.
 
-use super::check::{begin, checks, open_baseline};
+use super::check::{begin, checks};
 use super::finish;
-use super::signals::leave_signals;
-use crate::figures::{Export, Summary, reopen};
+use crate::figures::{Summary, reopen};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use crate::run::{Run, StatePlace};
@@ -19,16 +18,11 @@ pub(super) fn export(paths: &[PathBuf], given: &CommandLine) -> anyhow::Result<E
 /// Prints the figures of exported summaries, and exports them.
 pub(super) fn export_again(paths: &[&Path], options: &OptionValues) -> anyhow::Result<ExitCode> {
     begin(options, &StatePlace::Nowhere, paths)?;
-    options.export.iter().try_for_each(Export::check)?;
     let runs = reopen_all(paths, options)?;
-    let checks = checks(open_baseline(options)?, options, &leave_signals()?)?;
+    let (checks, _signals) = checks(options)?;
     let now = SystemTime::now();
-    let summary = |(_, run): &(PathBuf, Run)| {
-        let mut summary = Summary::new(run, now);
-        checks.apply(&mut summary);
-        summary
-    };
-    finish::report_runs(&runs.iter().map(summary).collect::<Vec<_>>(), options, true)
+    let summaries: Vec<Summary> = runs.iter().map(|(_, run)| checks.summarize(run, now)).collect();
+    finish::report_runs(&summaries, options, true)
 }
 
 /// The runs in these exports.

@@ -45,7 +45,7 @@ struct ExportFigures {
 impl ExportFigures {
     fn summaries(&self) -> &[Summary] {
         self.summaries.get_or_init(|| {
-            let mut summaries = self.checks.summarize(&self.runs, SystemTime::now());
+            let mut summaries = self.checks.summarize_all(&self.runs, SystemTime::now());
             let until = Instant::now() + BatchPotentials::WITHIN;
             let runs = self.runs.iter().filter(|_| self.have_potentials);
             runs.zip(&mut summaries).for_each(|(entry, summary)| summary.read_potentials(&entry.run, until));
@@ -178,7 +178,7 @@ mod tests {
         let at = |name: &str| directory.path().join(name);
         // Nobody reads it yet.
         mknodat(CWD, at("pipe.json"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
-        let export = |name: &str| at(name).to_string_lossy().parse::<Export>().expect("an export");
+        let export = |name: &str| Export::try_from(at(name)).expect("an export");
         let mut exporter = Exporter::new(Checks::default());
         exporter.order(runs("first"), &[export("pipe.json")]).expect("a thread");
         let (signal, signals) = unbounded();
@@ -204,7 +204,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let at = |name: &str| directory.path().join(name);
         mknodat(CWD, at("pipe.json"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
-        let export = |name: &str| at(name).to_string_lossy().parse::<Export>().expect("an export");
+        let export = |name: &str| Export::try_from(at(name)).expect("an export");
         let mut exporter = Exporter::new(Checks::default());
         let (_signal, signals) = unbounded();
         let exports = [export("pipe.json"), export("out.csv")];

@@ -4,8 +4,8 @@ use super::exporter::Outcome;
 use super::leaving::Leaving;
 use super::output;
 use crate::dashboard::{Appearance, AppearanceOptions, Symbols, ThemeName};
-use crate::figures::problems::{first_of, spelled_out};
-use crate::figures::{Comparison, Export, Failure, Format, Report, Summary, run_prefixes};
+use crate::figures::problems::{first_of, spelled_out_of};
+use crate::figures::{Comparison, Export, Failure, Format, Report, Summary, failures_of, run_prefixes};
 use crate::options::OptionValues;
 use crate::run::Watch;
 use crate::text::{printable, shown};
@@ -58,13 +58,13 @@ pub(super) fn write_exports(exports: &[Export], report: Report<'_>) -> bool {
 
 /// Reports exports on standard error. Returns whether all succeeded.
 pub(super) fn name_exports(outcomes: &[Outcome]) -> bool {
-    for (path, written) in outcomes {
-        match written {
-            Ok(()) => output::say(&format!("wrote {}", shown(path))),
-            Err(why) => output::say(why),
-        }
-    }
+    outcomes.iter().for_each(|outcome| output::say(&in_words(outcome)));
     outcomes.iter().all(|(_, written)| written.is_ok())
+}
+
+/// The outcome of an export as a message.
+pub(super) fn in_words((path, written): &Outcome) -> String {
+    written.as_ref().map_or_else(Clone::clone, |()| format!("wrote {}", shown(path)))
 }
 
 /// Prints a report on standard output. Text for people uses the symbols that the terminal can show; formats for programs
@@ -98,13 +98,12 @@ pub(super) fn name_problems(summaries: &[Summary], exports: &[Export], printed: 
         return;
     }
     let (runs, where_all_are) = (run_prefixes(summaries), where_all_are(exports));
-    let waiting = summaries.iter().zip(&runs).filter(|(summary, _)| summary.account.waiting > 0);
+    let waiting = summaries.iter().zip(runs).filter(|(summary, _)| summary.account.waiting > 0);
     let waiting = waiting.map(|(summary, run)| {
         format!("{run}not counted yet: {} of the batches that were seen", summary.account.waiting)
     });
-    let named = runs.iter().zip(summaries).map(|(run, summary)| (run.as_str(), &summary.problems[..]));
     say_all(first_of(waiting, &where_all_are));
-    say_all(spelled_out(named, &where_all_are));
+    say_all(spelled_out_of(summaries, &where_all_are));
 }
 
 fn say_all(sentences: Vec<String>) {
@@ -122,11 +121,8 @@ fn where_all_are(exports: &[Export]) -> String {
 /// Reports the conditions that hold or cannot be decided on standard error, at most ten of all runs together, unless the
 /// report on the terminal says it.
 pub(super) fn name_failures(summaries: &[Summary], exports: &[Export], printed: Option<Format>) {
-    let failures = summaries.iter().zip(run_prefixes(summaries)).flat_map(|(summary, run)| {
-        summary.failed.iter().flatten().map(move |failure| format!("{run}{failure}"))
-    });
     if !was_read(printed) {
-        say_all(first_of(failures, &where_all_are(exports)));
+        say_all(first_of(failures_of(summaries), &where_all_are(exports)));
     }
 }
 
@@ -138,11 +134,10 @@ pub(super) fn name_comparison(comparison: &Comparison, exports: &[Export], print
     let waiting = comparison.runs().filter(|run| run.waiting > 0);
     let waiting = waiting
         .map(|run| format!("{}: not counted yet: {} of the batches that were seen", run.source, run.waiting));
-    let failures = comparison.failed.iter().flatten().map(Failure::to_string);
     let where_all_are = where_all_are(exports);
     say_all(first_of(waiting, &where_all_are));
     say_all(comparison.problems(&where_all_are));
-    say_all(first_of(failures, &where_all_are));
+    say_all(first_of(comparison.failures(), &where_all_are));
 }
 
 /// The exit code. If several apply, the first here wins. `all_written` is about exports, standard output and publishing.

@@ -49,13 +49,8 @@ pub(super) struct Hook {
     pub(super) files: Option<TempDir>,
 }
 
-/// How a command ended.
-#[derive(Debug)]
-pub(super) struct HookOutcome {
-    pub(super) option: HookOption,
-    /// Why it failed, if it did.
-    pub(super) failure: Option<String>,
-}
+/// Why a command ran that has ended, and why it failed, if it did.
+pub(super) type HookOutcome = (HookOption, Option<String>);
 
 /// The commands that run.
 #[derive(Debug)]
@@ -105,14 +100,14 @@ impl Hooks {
     }
 
     /// Notes that a command has ended; returns why it failed.
-    pub(super) fn take(&mut self, outcome: HookOutcome) -> Option<String> {
-        if let Some(at) = self.running.iter().position(|running| *running == outcome.option) {
+    pub(super) fn take(&mut self, (option, failure): HookOutcome) -> Option<String> {
+        if let Some(at) = self.running.iter().position(|running| *running == option) {
             self.running.swap_remove(at);
         }
-        if outcome.option == HookOption::OnFinish {
-            self.failures.extend(outcome.failure.clone());
+        if option == HookOption::OnFinish {
+            self.failures.extend(failure.clone());
         }
-        outcome.failure
+        failure
     }
 
     pub(super) fn note_failure(&mut self, why: String) {
@@ -156,7 +151,7 @@ fn label(hook: &Hook) -> String {
 fn run(hook: Hook) -> HookOutcome {
     let failure = run_to_its_end(&hook).err().map(|why| format!("{}: {why}", label(&hook)));
     drop(hook.files);
-    HookOutcome { option: hook.option, failure }
+    (hook.option, failure)
 }
 
 /// Its errors go into a file and not a pipe, which something that it starts could hold open. The file is emptied whenever

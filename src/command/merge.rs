@@ -1,9 +1,7 @@
 //! `neurotop merge PART…`: merges the parts of a run, one for each shard, and prints the figures as of one pass.
 
-use super::check::{begin, checks, open_baseline};
-use super::signals::leave_signals;
+use super::check::{begin, checks};
 use super::{finish, output};
-use crate::figures::{Export, Summary};
 use crate::options::cli::CommandLine;
 use crate::options::{OptionValues, Purpose};
 use crate::run::{Merge, RunPart, StatePlace};
@@ -14,7 +12,6 @@ use std::time::SystemTime;
 
 pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<ExitCode> {
     let mut options = OptionValues::load(given, Purpose::Once)?;
-    options.export.iter().try_for_each(Export::check)?;
     begin(&options, &StatePlace::Nowhere, &parts.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let mut merge = Merge::default();
     for path in parts {
@@ -26,9 +23,8 @@ pub(super) fn merge(parts: &[PathBuf], given: &CommandLine) -> anyhow::Result<Ex
     (options.neuron, options.reset) = (counted.neurons.values(), counted.resets.values());
     let mut merged = merge.finish(options.stall_after)?;
     merged.run.set_energy(options.energy_per_op);
-    let checks = checks(open_baseline(&options)?, &options, &leave_signals()?)?;
-    let mut summary = Summary::new(&merged.run, SystemTime::now());
-    checks.apply(&mut summary);
+    let (checks, _signals) = checks(&options)?;
+    let summary = checks.summarize(&merged.run, SystemTime::now());
     let code = finish::report_runs(&[summary], &options, true)?;
     for path in &merged.before_end {
         output::say(&format!(

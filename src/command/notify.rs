@@ -1,12 +1,12 @@
 //! Calls the user (`--notify`): when a run is over or stalls, when a problem costs figures, when a `--fail-if` begins to
 //! hold. Each is told once, and not what was so before the dashboard began, except that a run is over.
 
+use super::display::listed;
 use super::hook::{Hook, HookOption};
 use crate::dashboard::NotifyWay;
 use crate::figures::checks::Checks;
 use crate::figures::problems::{NAMED, ProblemKind, group};
 use crate::figures::{Format, Report, Summary};
-use crate::run::run_names::directories_to_show;
 use crate::run::{Run, RunEntry, Runs, Severity, Status};
 use crate::text::{decimal, printable, span};
 use std::collections::{HashMap, HashSet};
@@ -73,11 +73,7 @@ impl Notifier {
     /// What is new of the runs at `now`.
     pub(super) fn look(&mut self, runs: &Runs, now: SystemTime) -> Vec<Notification> {
         let mut notifications = Vec::new();
-        let listed: Vec<(usize, &RunEntry)> =
-            runs.listed().into_iter().filter_map(|number| Some((number, runs.get(number)?))).collect();
-        let names: Vec<_> =
-            listed.iter().map(|(_, entry)| (entry.run.name(), entry.run.directory())).collect();
-        for ((number, entry), directory) in listed.iter().copied().zip(directories_to_show(&names)) {
+        for (number, entry, directory) in listed(runs) {
             // Runs that were there before may be found later: how old they are is known once something of them is.
             let is_unknown = entry.run.account().seen == 0 && entry.run.problem_count() == 0;
             if self.first_look.is_some() && is_unknown && !self.known.contains_key(&number) {
@@ -92,20 +88,18 @@ impl Notifier {
                 .or_insert_with(|| ToldRun { is_caught_up: is_new, ..ToldRun::default() });
             let news = told.news(&entry.run, &self.checks, now);
             let directory = directory.map_or(String::new(), |directory| format!(" ({directory})"));
-            let notify = |(event, text): (_, String)| {
-                notification(number, entry, event, format!("{directory}: {text}"))
-            };
-            notifications.extend(news.into_iter().map(notify));
+            let name = printable(entry.run.name()).into_owned();
+            notifications.extend(news.into_iter().map(|(event, text)| Notification {
+                event,
+                run: number,
+                name: name.clone(),
+                directory: entry.directory.clone(),
+                text: format!("{name}{}", printable(&format!("{directory}: {text}"))),
+            }));
         }
         self.first_look.get_or_insert(now);
         notifications
     }
-}
-
-fn notification(run: usize, entry: &RunEntry, event: RunEvent, text: String) -> Notification {
-    let name = printable(entry.run.name()).into_owned();
-    let text = format!("{name}{}", printable(&text));
-    Notification { event, run, name, directory: entry.directory.clone(), text }
 }
 
 impl ToldRun {
@@ -192,8 +186,7 @@ pub(super) fn notify_hook(way: &NotifyWay, about: &Notification) -> Option<Hook>
 /// # Errors
 /// Where the file cannot be written.
 pub(super) fn finish_hook(command: &str, entry: &RunEntry, checks: &Checks) -> anyhow::Result<Hook> {
-    let mut summary = Summary::new(&entry.run, SystemTime::now());
-    checks.apply(&mut summary);
+    let summary = checks.summarize(&entry.run, SystemTime::now());
     let files = tempfile::Builder::new().prefix("neurotop-summary-").tempdir()?;
     let file = files.path().join("summary.json");
     std::fs::write(&file, Report::Run(&summary).render(Format::JSON, false)?)?;

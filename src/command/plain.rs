@@ -1,12 +1,11 @@
 //! `watch` without a terminal: prints a line of progress whenever something has changed.
 
-use super::display::DisplayChannels;
+use super::display::{DisplayChannels, listed};
 use super::output::{self, Reader};
 use crate::dashboard::{DashboardOptions, Symbols};
 use crate::figures::run_times::{self, catching_up, state};
 use crate::figures::{Figure, Summary, TotalFigures, silent_ranks};
 use crate::platform::streams::reader_is_gone;
-use crate::run::run_names::directories_to_show;
 use crate::run::{News, Presence, RunEntry, Runs, Status, Views};
 use crate::text::{bytes, decimal, printable, shown, span, thousands};
 use crossbeam_channel::{never, select};
@@ -99,11 +98,8 @@ impl Printer {
     }
 
     fn print_lines(&mut self, runs: &Runs) -> anyhow::Result<Reader> {
-        let entries: Vec<_> = runs.listed().into_iter().filter_map(|at| Some((at, runs.get(at)?))).collect();
-        let named: Vec<_> =
-            entries.iter().map(|(_, entry)| (entry.run.name(), entry.run.directory())).collect();
-        for ((number, entry), directory) in entries.iter().copied().zip(directories_to_show(&named)) {
-            let ProgressLine { news, line } = line(entry, directory.as_deref(), SystemTime::now());
+        for (number, entry, directory) in listed(runs) {
+            let (news, line) = line(entry, directory.as_deref(), SystemTime::now());
             if self.last.get(&number) != Some(&news) {
                 if output::print(&format!("{line}\n"), self.symbols)? == Reader::Gone {
                     return Ok(Reader::Gone);
@@ -115,14 +111,8 @@ impl Printer {
     }
 }
 
-/// A line about a run.
-struct ProgressLine {
-    /// What is worth a line if it changes: a stalled run prints one line, not one every second.
-    news: String,
-    line: String,
-}
-
-fn line(entry: &RunEntry, directory: Option<&str>, now: SystemTime) -> ProgressLine {
+/// What is worth a line about a run if it changes, and the line: a stalled run prints one line, not one every second.
+fn line(entry: &RunEntry, directory: Option<&str>, now: SystemTime) -> (String, String) {
     let run = &entry.run;
     let summary = Summary::without_steps(run, now);
     let timing = &summary.run.times.timing;
@@ -152,10 +142,8 @@ fn line(entry: &RunEntry, directory: Option<&str>, now: SystemTime) -> ProgressL
     let name = printable(&summary.run.name);
     let (status, doubt) = (run.status(now), timing.doubt.as_ref().map(std::mem::discriminant));
     let times = times(&summary, status);
-    ProgressLine {
-        news: format!("{name}{directory} {}: {counts}{behind} {doubt:?}", summary.run.status),
-        line: format!("{name}{directory} {}: {counts}{times}{behind}", state(status)),
-    }
+    let news = format!("{name}{directory} {}: {counts}{behind} {doubt:?}", summary.run.status);
+    (news, format!("{name}{directory} {}: {counts}{times}{behind}", state(status)))
 }
 
 /// How far and how fast the run is, and what is wrong with these times.

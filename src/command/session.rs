@@ -1,6 +1,5 @@
 //! Checks a directory, and starts to follow the runs in it.
 
-use crate::figures::Export;
 use crate::follow::{Neighbour, beside_runs, is_run, runs_inside};
 use crate::options::{OptionValues, thread_count};
 use crate::publish::Publisher;
@@ -42,9 +41,8 @@ fn run_name(directory: &Path) -> String {
     name.unwrap_or_else(|| directory.display().to_string())
 }
 
-/// Refuses exports that cannot be written, paths that can never become a run, and several runs where one is to be counted.
-pub(super) fn check(directory: &Path, options: &OptionValues, mode: Mode) -> anyhow::Result<()> {
-    options.export.iter().try_for_each(Export::check)?;
+/// Refuses paths that can never become a run, and several runs where one is to be counted.
+pub(super) fn check(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     if storage::is_url(directory) {
         check_url(directory, mode)?;
         return check_runs(directory, mode);

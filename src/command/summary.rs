@@ -1,12 +1,12 @@
 //! `neurotop summary DIR`: counts a run once, or each run in a directory, and prints the figures, or with `--shard` the part
 //! for `merge`.
 
-use super::check::{begin, checks, conflict, open_baseline};
+use super::check::{begin, checks, conflict};
 use super::count::{CountedRun, count};
 use super::session::check;
 use super::signals::leave_signals;
 use super::{finish, output};
-use crate::figures::{Export, Format, Report};
+use crate::figures::{Format, Report};
 use crate::follow::{Neighbour, Shard, beside_runs, is_run, runs_inside};
 use crate::options::cli::CommandLine;
 use crate::options::config::Config;
@@ -43,11 +43,9 @@ pub(super) fn summary(directory: &Path, given: &CommandLine) -> anyhow::Result<E
             return all_runs(directory, &runs, &options);
         }
     }
-    check(directory, &options, Mode::Once)?;
+    check(directory, Mode::Once)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
-    let baseline = open_baseline(&options)?;
-    let signals = leave_signals()?;
-    let checks = checks(baseline, &options, &signals)?;
+    let (checks, signals) = checks(&options)?;
     publisher.judge_by(&checks);
     let CountedRun { mut summary, all_published, .. } =
         count(directory, &options, Shard::WHOLE, publisher, &signals)?;
@@ -65,13 +63,10 @@ fn all_runs(directory: &Path, runs: &[PathBuf], options: &OptionValues) -> anyho
         ))
         .into());
     }
-    options.export.iter().try_for_each(Export::check)?;
     for Neighbour { name, error, .. } in beside_runs(directory) {
         output::say(&format!("{}: {error}", printable(&name)));
     }
-    let baseline = open_baseline(options)?;
-    let signals = leave_signals()?;
-    let checks = checks(baseline, options, &signals)?;
+    let (checks, signals) = checks(options)?;
     let (mut summaries, mut refused) = (Vec::new(), Vec::new());
     for run in runs {
         match count(run, options, Shard::WHOLE, Publisher::none(), &signals) {
@@ -110,7 +105,7 @@ fn part(directory: &Path, options: &OptionValues, shard: Shard) -> anyhow::Resul
         return Err(whole_run_only("--baseline and --fail-if are about a whole run").into());
     }
     begin(options, &StatePlace::Nowhere, &[directory])?;
-    check(directory, options, Mode::Once)?;
+    check(directory, Mode::Once)?;
     let CountedRun { run, summary, .. } =
         count(directory, options, shard, Publisher::none(), &leave_signals()?)?;
     let mut part = RunPart::from_run(&run, shard);

@@ -1,13 +1,13 @@
 //! `neurotop watch DIR`: shows the dashboard, and prints and exports the figures on leaving.
 
 use super::caller::Caller;
-use super::check::{begin, checks, conflict, open_baseline};
+use super::check::{begin, checks, conflict};
 use super::display::{Display, DisplayChannels, fault};
 use super::export::{export_again, reopen_all};
-use super::exporter::{Exporter, Outcome};
+use super::exporter::Exporter;
 use super::leaving::Leaving;
 use super::session::{check, start, unkept};
-use super::signals::{NO_THREAD, leave_signals};
+use super::signals::NO_THREAD;
 use super::{finish, here, output, plain};
 use crate::dashboard::{
     self, DashboardOptions, DashboardOrder, Inputs, Screen, Symbols, TerminalEvents, give_back_anyway,
@@ -60,11 +60,9 @@ fn watch_directory(directory: &Path, options: &OptionValues) -> anyhow::Result<E
     let (poll, priority, place) = (options.poll, options.priority, &options.state.value);
     let how = WatchOptions { poll, keeping, priority, ..unkept(options, Mode::Live) };
     begin(options, place, &[directory])?;
-    check(directory, options, Mode::Live)?;
+    check(directory, Mode::Live)?;
     let publisher = Publisher::start(options.tensorboard.as_deref(), options.openmetrics.as_ref())?;
-    let baseline = open_baseline(options)?;
-    let signals = leave_signals()?;
-    let checks = checks(baseline, options, &signals)?;
+    let (checks, signals) = checks(options)?;
     publisher.judge_by(&checks);
     let watch = start(directory, options, how, place, publisher)?;
     let similar_command = similar_command(directory);
@@ -78,11 +76,8 @@ fn show_exports(paths: &[&Path], given: &CommandLine) -> anyhow::Result<ExitCode
         return export_again(paths, &options);
     }
     begin(&options, &StatePlace::Nowhere, paths)?;
-    options.export.iter().try_for_each(Export::check)?;
     let runs = reopen_all(paths, &options)?;
-    let baseline = open_baseline(&options)?;
-    let signals = leave_signals()?;
-    let checks = checks(baseline, &options, &signals)?;
+    let (checks, signals) = checks(&options)?;
     let watch = Watch::showing(runs, Publisher::none()).context("cannot start the dashboard")?;
     watch_runs(watch, &signals, DashboardOptions { checks, ..options.dashboard() })
 }
@@ -115,7 +110,7 @@ pub(super) fn watch_runs(
 fn attend(
     watch: &mut Watch,
     exporter: &mut Exporter,
-    caller: &mut Caller,
+    caller: &mut Caller<'_>,
     signals: &Receiver<i32>,
     options: DashboardOptions,
 ) -> anyhow::Result<()> {
@@ -127,18 +122,14 @@ fn attend(
     if stopped.is_none() {
         give_back_anyway();
     }
-    match (ended, stopped) {
-        (Some(ended), _) => ended,
-        (None, Some(ended)) => ended,
-        (None, None) => Ok(()),
-    }
+    ended.or(stopped).unwrap_or(Ok(()))
 }
 
 /// Serves signals first, then the display, then the runs. Returns the error or the end of the display; `None` on a signal
 /// or when the runs are over.
 fn attend_until(
     watch: &mut Watch,
-    (exporter, caller): (&mut Exporter, &mut Caller),
+    (exporter, caller): (&mut Exporter, &mut Caller<'_>),
     display: &Display<DashboardOrder>,
     signals: &Receiver<i32>,
     exports: &[Export],
@@ -185,7 +176,7 @@ fn attend_until(
             recv(ended_hooks) -> outcome => {
                 outcome.into_iter().filter_map(|outcome| caller.hooks.take(outcome)).for_each(|why| display.say(why));
             }
-            recv(outcomes) -> outcome => outcome.iter().for_each(|outcome| display.say(in_words(outcome))),
+            recv(outcomes) -> outcome => outcome.iter().for_each(|outcome| display.say(finish::in_words(outcome))),
             recv(news) -> _ => is_new = true,
             default(wake.saturating_duration_since(Instant::now())) => {}
         }
@@ -205,14 +196,6 @@ fn order_exports(
     };
     if let Err(error) = exporter.order(runs, &exports) {
         display.say(format!("not exported: {error}"));
-    }
-}
-
-/// The outcome of an export as a message.
-fn in_words((path, written): &Outcome) -> String {
-    match written {
-        Ok(()) => format!("wrote {}", path.display()),
-        Err(why) => why.clone(),
     }
 }
 
@@ -275,7 +258,7 @@ fn draw(
 
 fn leave(
     mut watch: Watch,
-    (mut exporter, mut caller): (Exporter, Caller),
+    (mut exporter, mut caller): (Exporter, Caller<'_>),
     signals: &Receiver<i32>,
     options: &DashboardOptions,
     shown: anyhow::Result<()>,
@@ -297,7 +280,7 @@ fn leave(
         output::say(&why);
         return Ok(ExitCode::FAILURE);
     }
-    let summaries = options.checks.summarize(&runs, SystemTime::now());
+    let summaries = options.checks.summarize_all(&runs, SystemTime::now());
     finish::name_problems(&summaries, &options.exports, Some(Format::TEXT));
     if runs.left_out() > 0 {
         output::say(&format!(

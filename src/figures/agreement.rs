@@ -63,7 +63,8 @@ pub(super) fn agreement(run: &Run, ours: &NeuroBenchFigures, unknown: usize) -> 
     if run.account().waiting > 0 {
         return Agreement::Pending;
     }
-    let mut differences: Vec<String> = parts.iter().flat_map(OfficialPart::differences).collect();
+    let differences = parts.iter().flat_map(|(whose, theirs, ours)| differences(whose, theirs, ours));
+    let mut differences: Vec<String> = differences.collect();
     if differences.is_empty() {
         return Agreement::Agrees;
     }
@@ -76,37 +77,27 @@ pub(super) fn agreement(run: &Run, ours: &NeuroBenchFigures, unknown: usize) -> 
     Agreement::Differs { differences }
 }
 
-/// What NeuroBench reported for a run or one of its ranks, and what was counted.
-struct OfficialPart<'a> {
-    rank: Option<u32>,
-    results: &'a OfficialResults,
-    ours: NeuroBenchFigures,
-}
-
-/// NeuroBench's own results of the run, or of each rank if only the ranks have results. `None` if there are none, or if
-/// some batches belong to no rank.
+/// NeuroBench's own results of the run, or of each rank if only the ranks have results: behind what names the rank, and
+/// before what was counted. `None` if there are none, or if some batches belong to no rank.
 fn official_parts<'a>(
     run: &'a Run,
     of_run: Option<&'a OfficialResults>,
     ours: &NeuroBenchFigures,
-) -> Option<Vec<OfficialPart<'a>>> {
+) -> Option<Vec<(String, &'a OfficialResults, NeuroBenchFigures)>> {
     let has_some =
         |results: &OfficialResults| results.neuron_operations.is_some() || results.membrane_updates.is_some();
     if let Some(results) = of_run {
-        let part = OfficialPart { rank: None, results, ours: ours.clone() };
-        return has_some(results).then(|| vec![part]);
+        return has_some(results).then(|| vec![(String::new(), results, ours.clone())]);
     }
     let ranks = run.ranks().official(run.history().prices())?;
-    let parts = ranks.iter().map(|official| OfficialPart {
-        rank: Some(official.rank),
-        results: official.results,
-        ours: NeuroBenchFigures {
-            neuron_operations: NeuronOperations {
-                effective: quotient(official.operations.effective, official.samples),
-                dense: quotient(official.operations.dense, official.samples),
-            },
-            membrane_updates: quotient(official.updates, official.samples),
-        },
+    let parts = ranks.iter().map(|official| {
+        let per_sample = |sum| quotient(sum, official.samples);
+        let neuron_operations = NeuronOperations {
+            effective: per_sample(official.operations.effective),
+            dense: per_sample(official.operations.dense),
+        };
+        let ours = NeuroBenchFigures { neuron_operations, membrane_updates: per_sample(official.updates) };
+        (format!("rank {}: ", official.rank), official.results, ours)
     });
     let samples: u128 = ranks.iter().map(|official| official.samples).sum();
     let cover_all = samples == run.tally().samples();
@@ -114,28 +105,25 @@ fn official_parts<'a>(
     (cover_all && all_have).then(|| parts.collect())
 }
 
-impl OfficialPart<'_> {
-    fn differences(&self) -> Vec<String> {
-        let of = self.rank.map_or(String::new(), |rank| format!("rank {rank}: "));
-        let mut differences = Vec::new();
-        let mut compare = |what: &str, theirs: f64, ours: f64| {
-            let difference = || format!("{of}{what}: NeuroBench reports {theirs:?}, counted {ours:?}");
-            differences.extend((theirs != ours).then(difference));
-        };
-        if let Some(theirs) = self.results.membrane_updates {
-            compare("MembraneUpdates", theirs, self.ours.membrane_updates);
-        }
-        match self.results.neuron_operations {
-            Some(OfficialOperations::Figures { effective, dense }) => {
-                compare("Effective Neuron Ops", effective, self.ours.neuron_operations.effective);
-                compare("Neuron Dense Ops", dense, self.ours.neuron_operations.dense);
-            }
-            Some(OfficialOperations::Failed(value)) => {
-                differences
-                    .push(format!("{of}NeuroBench's NeuronOperations failed, and it reports {value:?}"));
-            }
-            None => {}
-        }
-        differences
+fn differences(whose: &str, theirs: &OfficialResults, ours: &NeuroBenchFigures) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, theirs: f64, ours: f64| {
+        let difference = || format!("{whose}{what}: NeuroBench reports {theirs:?}, counted {ours:?}");
+        differences.extend((theirs != ours).then(difference));
+    };
+    if let Some(theirs) = theirs.membrane_updates {
+        compare("MembraneUpdates", theirs, ours.membrane_updates);
     }
+    match theirs.neuron_operations {
+        Some(OfficialOperations::Figures { effective, dense }) => {
+            compare("Effective Neuron Ops", effective, ours.neuron_operations.effective);
+            compare("Neuron Dense Ops", dense, ours.neuron_operations.dense);
+        }
+        Some(OfficialOperations::Failed(value)) => {
+            differences
+                .push(format!("{whose}NeuroBench's NeuronOperations failed, and it reports {value:?}"));
+        }
+        None => {}
+    }
+    differences
 }

@@ -15,14 +15,16 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// The figures of the listed runs at `now`, held against these.
-    pub fn summarize(&self, runs: &Runs, now: SystemTime) -> Vec<Summary> {
-        let summaries = runs.iter().map(|entry| {
-            let mut summary = Summary::new(&entry.run, now);
-            self.apply(&mut summary);
-            summary
-        });
-        summaries.collect()
+    /// The figures of a run at `now`, held against these.
+    pub fn summarize(&self, run: &Run, now: SystemTime) -> Summary {
+        let mut summary = Summary::new(run, now);
+        self.apply(&mut summary);
+        summary
+    }
+
+    /// The figures of the listed runs.
+    pub fn summarize_all(&self, runs: &Runs, now: SystemTime) -> Vec<Summary> {
+        runs.iter().map(|entry| self.summarize(&entry.run, now)).collect()
     }
 
     /// How near a run is to each condition. Those that hold are among the problems of the summary, once anything is

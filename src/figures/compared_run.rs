@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A run that is compared, and whether its figures are whole.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ComparedRun {
     /// Its directory or the file of its summary, as the user named it.
     pub source: String,
@@ -47,7 +47,7 @@ pub struct ComparedRun {
 }
 
 /// The values of a run, in total, by neuron class and by layer.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct ComparedRows {
     pub total: ComparedRow,
     /// The total with the layers whose price is measured; `None` if there are none.
@@ -60,13 +60,14 @@ pub struct ComparedRows {
 }
 
 /// The values of a layer, a neuron class or the total of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ComparedRow {
     /// The layer's, the class's or the run's name.
     pub name: String,
     /// What a layer is; `None` for classes and totals.
     pub kind: Option<LayerKind>,
-    pub values: Values,
+    /// The value of each figure of [`FIGURES`], in the same order.
+    values: [Option<Number>; FIGURES.len()],
 }
 
 /// What a layer is, where known.
@@ -89,37 +90,30 @@ impl LayerKind {
     }
 }
 
-/// The value of each figure of [`FIGURES`], in the same order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Values([Option<Number>; FIGURES.len()]);
-
-impl Values {
-    pub fn from_sums(sums: &RowSums) -> Self {
-        Self(std::array::from_fn(|at| FIGURES[at].value(sums)))
-    }
-
-    pub fn get(&self, figure: &Figure) -> Option<Number> {
-        FIGURES.iter().zip(&self.0).find(|(known, _)| *known == figure).and_then(|(_, value)| *value)
-    }
-
-    /// Sets what a file says of a figure.
-    pub(super) fn set(&mut self, figure: &Figure, value: Option<Number>) {
-        for (known, place) in FIGURES.iter().zip(&mut self.0) {
-            if known == figure {
-                *place = value;
-            }
-        }
-    }
-}
-
 impl ComparedRow {
+    pub(super) fn new(name: impl Into<String>, kind: Option<LayerKind>, sums: &RowSums) -> Self {
+        Self::with_values(name, kind, |figure| figure.value(sums))
+    }
+
+    pub(super) fn with_values(
+        name: impl Into<String>,
+        kind: Option<LayerKind>,
+        value: impl Fn(&Figure) -> Option<Number>,
+    ) -> Self {
+        Self { name: name.into(), kind, values: std::array::from_fn(|at| value(&FIGURES[at])) }
+    }
+
+    pub fn number(&self, figure: &Figure) -> Option<Number> {
+        FIGURES.iter().zip(self.values).find(|(known, _)| *known == figure).and_then(|(_, value)| value)
+    }
+
     pub fn value(&self, figure: &Figure) -> Option<f64> {
-        self.values.get(figure).map(Number::as_f64)
+        self.number(figure).map(Number::as_f64)
     }
 
     /// The sums that its whole numbers are.
-    fn sums(&self, samples: u128) -> RowSums {
-        let whole = |name| match self.values.get(Figure::named(name)?) {
+    pub(super) fn sums(&self, samples: u128) -> RowSums {
+        let whole = |name| match self.number(Figure::named(name)?) {
             Some(Number::Whole(value)) => Some(value),
             _ => None,
         };
@@ -151,14 +145,14 @@ impl ComparedRow {
 }
 
 impl ComparedRows {
-    pub fn new(total: ComparedRow, neurons: Vec<ComparedRow>, layers: Vec<ComparedRow>) -> Self {
+    pub(super) fn new(
+        total: ComparedRow,
+        total_measured: Option<ComparedRow>,
+        neurons: Vec<ComparedRow>,
+        layers: Vec<ComparedRow>,
+    ) -> Self {
         let (neuron_places, layer_places) = (places(&neurons), places(&layers));
-        Self { total, total_measured: None, neurons, layers, neuron_places, layer_places }
-    }
-
-    /// The same with the total that has the measured layers, if there is one.
-    pub fn with_total_measured(self, total_measured: Option<ComparedRow>) -> Self {
-        Self { total_measured, ..self }
+        Self { total, total_measured, neurons, layers, neuron_places, layer_places }
     }
 
     /// The total over all layers with a price, measured or not.
@@ -180,18 +174,15 @@ impl ComparedRows {
     /// numbers, so that equal sums are equal.
     pub fn sum_of_layers(&self, samples: u128, is_in: impl Fn(&str) -> bool) -> Option<ComparedRow> {
         let layers = self.layers.iter().filter(|layer| is_in(&layer.name));
-        let sums = layers.map(|layer| layer.sums(samples)).reduce(|mut sum, layer| {
-            sum.add(&layer);
-            sum
-        })?;
-        Some(ComparedRow { name: String::new(), kind: None, values: Values::from_sums(&sums) })
+        let sums = RowSums::sum_of(layers.map(|layer| layer.sums(samples)))?;
+        Some(ComparedRow::new("", None, &sums))
     }
 
     /// Whether any of them has a value of a figure.
     pub(super) fn has(&self, figure: &Figure) -> bool {
         let totals = std::iter::once(&self.total).chain(&self.total_measured);
         let mut rows = totals.chain(&self.neurons).chain(&self.layers);
-        rows.any(|row| row.values.get(figure).is_some())
+        rows.any(|row| row.number(figure).is_some())
     }
 
     /// Layers without a price, which the total leaves out.
@@ -212,22 +203,18 @@ fn places(rows: &[ComparedRow]) -> HashMap<String, usize> {
 impl ComparedRun {
     /// A run that was counted; `source` is its directory, as the user named it.
     pub fn from_summary(source: impl Into<String>, summary: &Summary) -> Self {
-        let row = |name: &str, kind, sums: &RowSums| {
-            let values = Values::from_sums(sums);
-            ComparedRow { name: name.to_owned(), kind, values }
-        };
-        let neurons = summary.neurons.iter().map(|class| row(&class.neuron, None, &class.sums));
+        let neurons = summary.neurons.iter();
+        let neurons = neurons.map(|class| ComparedRow::new(&class.neuron, None, &class.sums)).collect();
         let layers = summary.layers.iter().map(|layer| {
             let (neuron, reset) = (layer.neuron.clone(), layer.reset.clone());
             let priced_by = layer.priced_by.map(|priced_by| priced_by.name().to_owned());
             let kind = LayerKind { neuron, reset, ops_per_update: layer.ops_per_update, priced_by };
-            row(&layer.name, Some(kind), &layer.sums)
+            ComparedRow::new(&layer.name, Some(kind), &layer.sums)
         });
         let layers: Vec<ComparedRow> = layers.collect();
-        let total = total_sums(summary.total.sums, has_total(&layers));
-        let rows = ComparedRows::new(row(&summary.run.name, None, &total), neurons.collect(), layers);
-        let with_measured = summary.total_measured.as_ref();
-        let with_measured = with_measured.map(|total| row(&summary.run.name, None, &total.sums));
+        let total = |sums: &RowSums| ComparedRow::new(&summary.run.name, None, sums);
+        let with_measured = summary.total_measured.as_ref().map(|measured| total(&measured.sums));
+        let all = total_sums(summary.total.sums, has_total(&layers));
         Self {
             source: source.into(),
             name: summary.run.name.clone(),
@@ -240,7 +227,7 @@ impl ComparedRun {
             disagreements: disagreements(&summary.problems),
             notices: sentences(&summary.problems, Severity::Notice),
             problems: told(&summary.problems),
-            rows: rows.with_total_measured(with_measured).into(),
+            rows: ComparedRows::new(total(&all), with_measured, neurons, layers).into(),
             points: summary.part.as_ref().map(|part| part.points()).unwrap_or_default().into(),
         }
     }

@@ -158,6 +158,11 @@ impl Comparison {
         first_of_all(sentences, all, where_all_are)
     }
 
+    /// The conditions that hold or cannot be decided.
+    pub fn failures(&self) -> impl Iterator<Item = String> {
+        self.failed.iter().flatten().map(Failure::to_string)
+    }
+
     /// The figures that are compared in any of the runs, in the order of the table.
     pub(super) fn figures(&self) -> Vec<&'static Figure> {
         let is_compared = |figure: &&'static Figure| {

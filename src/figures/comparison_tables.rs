@@ -2,7 +2,7 @@
 //! them together.
 
 use super::comparison::{Against, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn};
-use super::document::{COUNTED, Document, DocumentCell, DocumentTable, failed, whole_table};
+use super::document::{COUNTED, Document, DocumentCell, DocumentTable, whole_table};
 use super::figure::{Figure, FigureUnit, Number};
 use super::folding::MOST_LAYERS;
 use super::problems::first_of;
@@ -61,7 +61,7 @@ pub(super) fn of_comparison(comparison: &Comparison) -> Document {
         facts: names.zip(comparison.runs()).map(fact).collect(),
         tables,
         notes,
-        failed: failed(comparison.failed.as_deref()),
+        failed: comparison.failures().collect(),
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn comparison_tables(comparison: &Comparison, style: TableStyle) -> S
         parts.extend(bullets(section.notes, style));
     }
     parts.extend(bullets(comparison.problems(ALL_ARE), style));
-    parts.extend(failures(failed(comparison.failed.as_deref()), style));
+    parts.extend(failures(comparison.failures(), style));
     parts.join("\n\n") + "\n"
 }
 
@@ -128,7 +128,7 @@ const LONGEST_SOURCE: usize = 24;
 /// All runs in one table: the effective operations of each, and how far they are from those of the base.
 fn overview(comparison: &Comparison, longest_source: usize) -> DocumentTable {
     let figure = Figure::EFFECTIVE_PER_SAMPLE;
-    let value = |run: &ComparedRun, figure: &Figure| figure.text(run.rows.total.values.get(figure));
+    let value = |run: &ComparedRun, figure: &Figure| figure.text(run.rows.total.number(figure));
     let row = |run: &ComparedRun, [difference, verdict]: [String; 2]| {
         let source = elide(&run.source, longest_source);
         vec![source, value(run, figure), value(run, Figure::SPARSITY), difference, verdict]

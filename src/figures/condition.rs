@@ -4,7 +4,7 @@ use super::compared_run::total_sums;
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number};
 use super::row::RowSums;
 use super::summary::{layer_rows, sums_of_rows};
-use super::{Change, ComparedRun, Failure, Summary};
+use super::{Change, ComparedRun, Failure, Summary, TotalFigures};
 use crate::run::Run;
 use crate::run::tally::quotient;
 use crate::text::{decimal, nearest, percent as percent_text, thousands, unknown};
@@ -236,11 +236,11 @@ impl Condition {
     /// `sparsity 13.42 % < 50 %: fails by 36.58 points`.
     pub fn standing(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Standing {
         let (text, short, fails) = match self.measure(run, baseline) {
-            Ok(measured) => {
-                let fails = self.holds(measured.value);
+            Ok((value, from)) => {
+                let fails = self.holds(value);
                 let verdict = if fails { "fails" } else { "passes" };
-                let relation = self.relation(&measured, fails);
-                let near = self.distance(measured.value).map_or(String::new(), |by| format!(" by {by}"));
+                let relation = self.relation(value, &from, fails);
+                let near = self.distance(value).map_or(String::new(), |by| format!(" by {by}"));
                 (format!("{relation}: {verdict}{near}"), format!("{relation}: {verdict}"), fails)
             }
             Err(why) => (format!("{} cannot be decided: {why}", self.text), self.text.clone(), true),
@@ -251,7 +251,7 @@ impl Condition {
     }
 
     /// How the value and the bound compare, as in `lif1: sparsity 13.42 % < 50 %`.
-    fn relation(&self, measured: &Measured, fails: bool) -> String {
+    fn relation(&self, value: Number, from: &str, fails: bool) -> String {
         let scope = match &self.scope {
             Scope::Total => String::new(),
             Scope::TotalMeasured => "with measured prices: ".to_owned(),
@@ -263,8 +263,8 @@ impl Condition {
             Measure::Value(figure) => (figure, ""),
             Measure::Change(figure) => (figure, "change of "),
         };
-        let (value, bound) = (self.written(measured.value), self.bound_written());
-        format!("{scope}{what}{} {value}{} {sign} {bound}", figure.label, measured.from)
+        let (value, bound) = (self.written(value), self.bound_written());
+        format!("{scope}{what}{} {value}{from} {sign} {bound}", figure.label)
     }
 
     /// Whether it is compared with a percentage.
@@ -333,17 +333,15 @@ impl Condition {
         })
     }
 
-    /// The value that is compared with the bound; an error if there is none.
-    fn measure(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Result<Measured, String> {
+    /// The value that is compared with the bound, and what it was made from, in words; an error if there is none.
+    fn measure(&self, run: &impl Judged, baseline: Option<&ComparedRun>) -> Result<(Number, String), String> {
         match self.measure {
-            Measure::Value(figure) => {
-                Ok(Measured { value: run.value_in(&self.scope, figure)?, from: String::new() })
-            }
+            Measure::Value(figure) => Ok((self.scope.value(run, figure)?, String::new())),
             Measure::Change(figure) => {
                 let baseline = baseline.ok_or("there is no baseline; give one with --baseline")?;
                 let in_baseline = |why| format!("in the baseline {}: {why}", baseline.source);
-                let base = baseline.value_in(&self.scope, figure).map_err(in_baseline)?;
-                let new = run.value_in(&self.scope, figure)?;
+                let base = self.scope.value(baseline, figure).map_err(in_baseline)?;
+                let new = self.scope.value(run, figure)?;
                 let relative = match (base, new) {
                     (Number::Whole(base), Number::Whole(new)) => relative_of_whole(base, new),
                     _ => {
@@ -355,7 +353,7 @@ impl Condition {
                 let from_0 =
                     || format!("it is {after}, and a change from 0 in the baseline has no percentage");
                 let value = Number::Real(relative.ok_or_else(from_0)?);
-                Ok(Measured { value, from: format!(" (from {before} to {after})") })
+                Ok((value, format!(" (from {before} to {after})")))
             }
         }
     }
@@ -367,12 +365,6 @@ impl Condition {
         };
         self.holds_for.contains(&order)
     }
-}
-
-/// A value that is compared with a bound, and what it was made from, in words.
-struct Measured {
-    value: Number,
-    from: String,
 }
 
 /// A hundred times a number, rounded once: 0.129 gives 12.9.
@@ -394,86 +386,88 @@ pub struct Standing {
 
 /// What conditions can be about.
 pub trait Judged {
-    /// # Errors
-    /// Where there is no such row, or the figure has no value.
-    fn value_in(&self, scope: &Scope, figure: &'static Figure) -> Result<Number, String>;
+    /// The value of a figure in a row, where it has one; the outer `None` where there is no such row.
+    fn value_in(&self, scope: &Scope, figure: &Figure) -> Option<Option<Number>>;
+
+    /// The names of its neuron classes, or of its layers.
+    fn names<'a>(&'a self, scope: &Scope) -> Box<dyn Iterator<Item = &'a str> + 'a>;
 }
 
 impl Judged for ComparedRun {
-    fn value_in(&self, scope: &Scope, figure: &'static Figure) -> Result<Number, String> {
+    fn value_in(&self, scope: &Scope, figure: &Figure) -> Option<Option<Number>> {
         let row = match scope {
             Scope::Total => Some(&self.rows.total),
             Scope::TotalMeasured => Some(self.rows.total_of_all()),
             Scope::Layer(name) => self.rows.layer(name),
             Scope::Neuron(name) => self.rows.neuron(name),
         };
+        Some(row?.number(figure))
+    }
+
+    fn names<'a>(&'a self, scope: &Scope) -> Box<dyn Iterator<Item = &'a str> + 'a> {
         let rows = if matches!(scope, Scope::Neuron(_)) { &self.rows.neurons } else { &self.rows.layers };
-        let names = || rows.iter().map(|row| row.name.as_str());
-        row.ok_or_else(|| scope.absent(names()))?.values.get(figure).ok_or_else(|| without_value(figure))
+        Box::new(rows.iter().map(|row| row.name.as_str()))
     }
 }
 
 impl Judged for Summary {
-    fn value_in(&self, scope: &Scope, figure: &'static Figure) -> Result<Number, String> {
+    fn value_in(&self, scope: &Scope, figure: &Figure) -> Option<Option<Number>> {
+        let of_total =
+            |total: &TotalFigures| total_sums(total.sums, total.unpriced_layers < self.layers.len());
         let sums = match scope {
-            Scope::Total => {
-                let is_priced = self.total.unpriced_layers < self.layers.len();
-                Some(total_sums(self.total.sums, is_priced))
-            }
-            Scope::TotalMeasured => {
-                let total = self.total_of_all();
-                Some(total_sums(total.sums, total.unpriced_layers < self.layers.len()))
-            }
-            Scope::Layer(name) => {
-                self.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.sums)
-            }
-            Scope::Neuron(name) => {
-                self.neurons.iter().find(|class| class.neuron == *name).map(|class| class.sums)
-            }
+            Scope::Total => of_total(&self.total),
+            Scope::TotalMeasured => of_total(self.total_of_all()),
+            Scope::Layer(name) => self.layers.iter().find(|layer| layer.name == *name)?.sums,
+            Scope::Neuron(name) => self.neurons.iter().find(|class| class.neuron == *name)?.sums,
         };
-        value_of(figure, sums, || match scope {
-            Scope::Neuron(_) => scope.absent(self.neurons.iter().map(|class| class.neuron.as_str())),
-            _ => scope.absent(self.layers.iter().map(|layer| layer.name.as_str())),
-        })
+        Some(figure.value(&sums))
+    }
+
+    fn names<'a>(&'a self, scope: &Scope) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+        match scope {
+            Scope::Neuron(_) => Box::new(self.neurons.iter().map(|class| class.neuron.as_str())),
+            _ => Box::new(self.layers.iter().map(|layer| layer.name.as_str())),
+        }
     }
 }
 
 /// From so much of a summary as the condition needs, since a list of many runs judges each of them again and again.
 impl Judged for Run {
-    fn value_in(&self, scope: &Scope, figure: &'static Figure) -> Result<Number, String> {
+    fn value_in(&self, scope: &Scope, figure: &Figure) -> Option<Option<Number>> {
         let rows = layer_rows(self);
         let of_total = |sums| total_sums(sums, rows.iter().any(|row| row.cost.is_some()));
         let sums = match scope {
-            Scope::Total => Some(of_total(sums_of_rows(&rows, self).0)),
+            Scope::Total => of_total(sums_of_rows(&rows, self).0),
             Scope::TotalMeasured => {
                 let (total, measured) = sums_of_rows(&rows, self);
-                Some(of_total(measured.unwrap_or(total)))
+                of_total(measured.unwrap_or(total))
             }
-            Scope::Layer(name) => rows.iter().find(|row| row.name == name).map(|row| row.sums),
+            Scope::Layer(name) => rows.iter().find(|row| row.name == name)?.sums,
             Scope::Neuron(name) => {
                 let of_class = rows.iter().filter(|row| row.neuron == Some(name));
-                of_class.map(|row| row.sums).reduce(|mut sum, row| {
-                    sum.add(&row);
-                    sum
-                })
+                RowSums::sum_of(of_class.map(|row| row.sums))?
             }
         };
-        value_of(figure, sums, || match scope {
-            Scope::Neuron(_) => scope.absent(rows.iter().filter_map(|row| row.neuron)),
-            _ => scope.absent(rows.iter().map(|row| row.name)),
-        })
+        Some(figure.value(&sums))
+    }
+
+    fn names<'a>(&'a self, scope: &Scope) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+        let rows = layer_rows(self).into_iter();
+        match scope {
+            Scope::Neuron(_) => Box::new(rows.filter_map(|row| row.neuron)),
+            _ => Box::new(rows.map(|row| row.name)),
+        }
     }
 }
 
-fn value_of(
-    figure: &'static Figure,
-    sums: Option<RowSums>,
-    absent: impl FnOnce() -> String,
-) -> Result<Number, String> {
-    figure.value(&sums.ok_or_else(absent)?).ok_or_else(|| without_value(figure))
-}
-
 impl Scope {
+    /// # Errors
+    /// Where there is no such row, or the figure has no value.
+    fn value(&self, run: &impl Judged, figure: &Figure) -> Result<Number, String> {
+        let value = run.value_in(self, figure).ok_or_else(|| self.absent(run.names(self)))?;
+        value.ok_or_else(|| without_value(figure))
+    }
+
     /// That there is no such row, and which of these names may be meant.
     fn absent<'a>(&self, names: impl Iterator<Item = &'a str>) -> String {
         let (what, name) = match self {
@@ -516,7 +510,7 @@ fn without_value(figure: &Figure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::compared_run::{ComparedRow, ComparedRows, Values};
+    use crate::figures::compared_run::{ComparedRow, ComparedRows};
     use crate::run::sums::{Operations, Updates};
     use proptest::prelude::*;
 
@@ -620,25 +614,12 @@ mod tests {
         let updates = Updates { effective: effective.into(), dense: dense.into() };
         let row = |name: &str, operations: Option<Operations>| {
             let sums = RowSums { samples: 1, updates: Some(updates), operations, ..RowSums::default() };
-            ComparedRow { name: name.into(), kind: None, values: Values::from_sums(&sums) }
+            ComparedRow::new(name, None, &sums)
         };
         let priced = |name: &str| row(name, Some(updates.times(1)));
-        ComparedRun {
-            source: "base.json".into(),
-            name: "r".into(),
-            directory: None,
-            samples: 1,
-            batches: 1,
-            complete: true,
-            waiting: 0,
-            set_aside: Vec::new(),
-            disagreements: Vec::new(),
-            notices: Vec::new(),
-            problems: 0,
-            rows: ComparedRows::new(priced("r"), vec![priced("Leaky")], vec![priced("a"), row("u", None)])
-                .into(),
-            points: Default::default(),
-        }
+        let layers = vec![priced("a"), row("u", None)];
+        let rows = ComparedRows::new(priced("r"), None, vec![priced("Leaky")], layers).into();
+        ComparedRun { source: "base.json".into(), rows, ..ComparedRun::default() }
     }
 
     fn reason(condition: &str, (base, new): (u64, u64)) -> Option<String> {

@@ -57,7 +57,7 @@ fn write(
     let names = ["exported_at", "exported_by", "sources", "options"].map(str::to_owned);
     writer.write_record(header.into_iter().chain(names.into_iter().filter(|_| provenance.is_some())))?;
     let told = provenance.map(|provenance| {
-        let told = [provenance.time(), Provenance::tool(), provenance.sources(), provenance.options()];
+        let told = [provenance.at.clone(), Provenance::tool(), provenance.sources(), provenance.options()];
         told.map(|text| guarded(&text))
     });
     for row in rows {

@@ -54,7 +54,7 @@ impl Difference {
     /// The differences between two runs; none of figures without a value, or with fewer than two batches in either.
     pub fn between(base: &ComparedRun, new: &ComparedRun) -> Vec<Self> {
         let is_compared =
-            |figure: &Figure| [base, new].iter().all(|run| run.rows.total.values.get(figure).is_some());
+            |figure: &Figure| [base, new].iter().all(|run| run.rows.total.number(figure).is_some());
         let known = RATIOS.into_iter().filter(|(figure, ..)| is_compared(figure));
         known
             .filter_map(|(figure, sign, ratio)| {
@@ -119,8 +119,7 @@ fn difference(base: &[Point], new: &[Point], ratio: Ratio) -> Option<(Pairing, R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::RowSums;
-    use crate::figures::{ComparedRow, ComparedRows, Values};
+    use crate::figures::{ComparedRow, ComparedRows, RowSums};
     use crate::run::sums::{Operations, Sums};
 
     /// A run whose batches have these numbers and effective operations, of 16 samples with 1,000 dense operations each.
@@ -138,21 +137,11 @@ mod tests {
         };
         let samples = 16 * batches.len() as u128;
         let sums = RowSums { samples, operations: Some(operations), ..RowSums::default() };
-        let total = ComparedRow { name: "r".into(), kind: None, values: Values::from_sums(&sums) };
+        let rows = ComparedRows::new(ComparedRow::new("r", None, &sums), None, vec![], vec![]);
         ComparedRun {
-            source: "r".into(),
-            name: "r".into(),
-            samples,
-            batches: batches.len() as u64,
-            complete: true,
-            waiting: 0,
-            directory: None,
-            set_aside: vec![],
-            disagreements: vec![],
-            notices: vec![],
-            problems: 0,
-            rows: ComparedRows::new(total, vec![], vec![]).into(),
+            rows: rows.into(),
             points: batches.iter().map(point).collect(),
+            ..ComparedRun::default()
         }
     }
 

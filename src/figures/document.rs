@@ -4,13 +4,13 @@ use super::comparison_tables::{against, of_comparison};
 use super::figure::{Figure, ShownIn};
 use super::folding::{MOST_LAYERS, by_share, rest};
 use super::format::{NO_TABLES, Report};
-use super::problems::spelled_out;
+use super::problems::spelled_out_of;
 use super::row::RowSums;
 use super::run_times::{RunTimes, elapsed, last, pace, state};
 use super::table_style::{ALL_ARE, ratio};
 use super::{
-    Agreement, Change, ClassFigures, Direction, Failure, LayerFigures, RankFigures, Summary, TotalFigures,
-    directories_of, run_prefixes,
+    Agreement, Change, ClassFigures, Direction, LayerFigures, RankFigures, Summary, TotalFigures,
+    directories_of, failures_of,
 };
 use crate::run::Status;
 use crate::run::interval::Uncertainty;
@@ -104,7 +104,7 @@ fn of_run(summary: &Summary) -> Document {
         facts,
         tables,
         notes: notes(summary).chain(against).collect(),
-        failed: failed(summary.failed.as_deref()),
+        failed: failures_of(std::slice::from_ref(summary)).collect(),
     }
 }
 
@@ -160,11 +160,7 @@ pub(super) fn agreement_lines(agreement: &Agreement) -> Vec<String> {
 /// The problems, and what the mark of measured prices means.
 fn notes(summary: &Summary) -> impl Iterator<Item = String> {
     let measured = summary.total_measured.as_ref().map(|_| MEASURED.to_owned());
-    spelled_out([("", &summary.problems[..])], ALL_ARE).into_iter().chain(measured)
-}
-
-pub(super) fn failed(failures: Option<&[Failure]>) -> Vec<String> {
-    failures.into_iter().flatten().map(Failure::to_string).collect()
+    spelled_out_of(std::slice::from_ref(summary), ALL_ARE).into_iter().chain(measured)
 }
 
 /// Whether any figure of a run still moves.
@@ -361,17 +357,12 @@ impl DocumentTable {
 }
 
 fn of_runs(summaries: &[Summary]) -> Document {
-    let names = run_prefixes(summaries);
-    let failures = summaries.iter().zip(&names).flat_map(|(summary, name)| {
-        failed(summary.failed.as_deref()).into_iter().map(move |what| format!("{name}{what}"))
-    });
-    let problems = names.iter().zip(summaries).map(|(name, summary)| (name.as_str(), &summary.problems[..]));
     Document {
         title: "Runs".to_owned(),
         facts: vec![format!("{} runs.", summaries.len())],
         tables: vec![runs(summaries)],
-        notes: spelled_out(problems, ALL_ARE),
-        failed: failures.collect(),
+        notes: spelled_out_of(summaries, ALL_ARE),
+        failed: failures_of(summaries).collect(),
     }
 }
 

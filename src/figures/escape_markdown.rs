@@ -1,44 +1,40 @@
 //! Escapes untrusted text in Markdown, so that every reader shows it as it is.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
 /// Escapes everything that Markdown gives a meaning: links and pictures (which load from elsewhere), mentions of people,
 /// HTML, code, emphasis, headings, lists, table cells. Ordinary names stay as they are.
 pub(super) fn escaped(text: &str) -> String {
     let mut markdown = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    let mut before = Before::default();
-    while let Some(character) = rest.next() {
-        let next = rest.peek().copied();
+    let number = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let mut rest = text.char_indices().peekable();
+    while let Some((at, character)) = rest.next() {
+        let (before, next) = (&text[..at], rest.peek().map(|&(_, next)| next));
         match character {
             '<' => markdown.push_str("&lt;"),
             '>' => markdown.push_str("&gt;"),
-            '@' => push_code(&mut markdown, character, &mut rest),
-            '_' if before.is_in_a_word() && next.is_some_and(char::is_alphanumeric) => markdown.push('_'),
+            // As code: mentions are looked for in the rendered text, where no backslash is left.
+            '@' => {
+                markdown.push_str("`@");
+                while rest.next_if(|&(_, next)| next == '@').is_some() {
+                    markdown.push('@');
+                }
+                markdown.push('`');
+            }
+            '_' if before.ends_with(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric) => {
+                markdown.push('_')
+            }
             _ => {
+                let is_behind_number = at > 0 && at == number;
                 if has_meaning(character)
-                    || is_of_link(character, next, &before)
-                    || is_of_list(character, next, &before)
+                    || is_of_link(character, next, before)
+                    || is_of_list(character, next, at == 0, is_behind_number)
                 {
                     markdown.push('\\');
                 }
                 markdown.push(character);
             }
         }
-        before.note(character);
     }
     markdown
-}
-
-/// Pushes this character and all equal ones behind it as code: mentions are looked for in the rendered text, where no
-/// backslash is left.
-fn push_code(markdown: &mut String, character: char, rest: &mut Peekable<Chars<'_>>) {
-    markdown.extend(['`', character]);
-    while let Some(same) = rest.next_if_eq(&character) {
-        markdown.push(same);
-    }
-    markdown.push('`');
 }
 
 /// Whether a character has a meaning in any place.
@@ -47,45 +43,17 @@ fn has_meaning(character: char) -> bool {
 }
 
 /// Whether a bare address would become a link at this character.
-fn is_of_link(character: char, next: Option<char>, before: &Before) -> bool {
-    (character == ':' && next == Some('/')) || (character == '.' && before.is_www())
+fn is_of_link(character: char, next: Option<char>, before: &str) -> bool {
+    let is_www = || before.as_bytes().last_chunk::<3>().is_some_and(|last| last.eq_ignore_ascii_case(b"www"));
+    (character == ':' && next == Some('/')) || (character == '.' && is_www())
 }
 
 /// Whether a line that begins so would become a list at this character.
-fn is_of_list(character: char, next: Option<char>, before: &Before) -> bool {
+fn is_of_list(character: char, next: Option<char>, is_first: bool, is_behind_number: bool) -> bool {
     match character {
-        '-' | '+' => before.characters == 0,
-        '.' | ')' => before.is_number() && next.is_none_or(char::is_whitespace),
+        '-' | '+' => is_first,
+        '.' | ')' => is_behind_number && next.is_none_or(char::is_whitespace),
         _ => false,
-    }
-}
-
-/// What comes before a character.
-#[derive(Debug, Default)]
-struct Before {
-    /// The last three characters.
-    last: [Option<char>; 3],
-    characters: usize,
-    digits: usize,
-}
-
-impl Before {
-    fn note(&mut self, character: char) {
-        self.last = [self.last[1], self.last[2], Some(character)];
-        self.characters += 1;
-        self.digits += usize::from(character.is_ascii_digit());
-    }
-
-    fn is_in_a_word(&self) -> bool {
-        self.last[2].is_some_and(char::is_alphanumeric)
-    }
-
-    fn is_www(&self) -> bool {
-        self.last.iter().all(|last| matches!(last, Some('w' | 'W')))
-    }
-
-    fn is_number(&self) -> bool {
-        self.characters > 0 && self.digits == self.characters
     }
 }
 

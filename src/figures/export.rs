@@ -6,21 +6,12 @@ use super::replace_file::{check, directory_of, replace};
 use crate::text::shown;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// A file for a report. Its suffix sets the format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
     path: PathBuf,
     format: Format,
-}
-
-impl FromStr for Export {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::try_from(PathBuf::from(text))
-    }
 }
 
 impl TryFrom<PathBuf> for Export {

@@ -1,6 +1,10 @@
 //! The table of figures. A figure is one row here; JSON, CSV, Markdown, text, OpenMetrics, TensorBoard, `--fail-if`,
 //! comparisons, the columns of the dashboard and the help follow from it.
 
+use self::ShownIn::{
+    Comparison, Export, LayerMetrics, LayerPoints, RankTables, RunMetrics, Tables, TotalPoints, Totals,
+    UnpricedLayerPoints,
+};
 use super::row::RowSums;
 use crate::run::interval::Uncertainty;
 use crate::text::{decimal, decimal_within, percent, percent_within, plus_minus, thousands};
@@ -125,7 +129,7 @@ const fn named(name: &'static str, label: &'static str) -> Figure {
         priority: 40,
         change_priority: 0,
         width: 9,
-        shown_in: &[ShownIn::Export, ShownIn::RunMetrics, ShownIn::LayerMetrics],
+        shown_in: &[Export, RunMetrics, LayerMetrics],
         compute: |_| None,
     }
 }
@@ -170,15 +174,15 @@ pub const FIGURES: &[Figure] = &[
         priority: 255,
         change_priority: 100,
         shown_in: &[
-            ShownIn::Export,
-            ShownIn::Totals,
-            ShownIn::Tables,
-            ShownIn::RankTables,
-            ShownIn::Comparison,
-            ShownIn::RunMetrics,
-            ShownIn::LayerMetrics,
-            ShownIn::TotalPoints,
-            ShownIn::LayerPoints,
+            Export,
+            Totals,
+            Tables,
+            RankTables,
+            Comparison,
+            RunMetrics,
+            LayerMetrics,
+            TotalPoints,
+            LayerPoints,
         ],
         compute: |row| row.effective_per_sample().map(Number::Real),
         ..named("effective_ops_per_sample", "effective ops/sample")
@@ -192,15 +196,7 @@ pub const FIGURES: &[Figure] = &[
         priority: 60,
         change_priority: 50,
         width: 5,
-        shown_in: &[
-            ShownIn::Export,
-            ShownIn::Totals,
-            ShownIn::Tables,
-            ShownIn::Comparison,
-            ShownIn::RunMetrics,
-            ShownIn::LayerMetrics,
-            ShownIn::TotalPoints,
-        ],
+        shown_in: &[Export, Totals, Tables, Comparison, RunMetrics, LayerMetrics, TotalPoints],
         compute: |row| row.dense_per_sample().map(Number::Real),
         ..named("dense_ops_per_sample", "dense ops/sample")
     },
@@ -213,13 +209,7 @@ pub const FIGURES: &[Figure] = &[
         help: "Membrane updates of each sample.",
         basis: Basis::Updates,
         per_sample: true,
-        shown_in: &[
-            ShownIn::Totals,
-            ShownIn::Comparison,
-            ShownIn::RunMetrics,
-            ShownIn::TotalPoints,
-            ShownIn::UnpricedLayerPoints,
-        ],
+        shown_in: &[Totals, Comparison, RunMetrics, TotalPoints, UnpricedLayerPoints],
         compute: |row| Some(Number::Real(row.per_sample(row.updates?.effective))),
         ..named("membrane_updates", "updates/sample")
     },
@@ -231,16 +221,7 @@ pub const FIGURES: &[Figure] = &[
         priority: 90,
         change_priority: 80,
         width: 8,
-        shown_in: &[
-            ShownIn::Export,
-            ShownIn::Totals,
-            ShownIn::Tables,
-            ShownIn::Comparison,
-            ShownIn::RunMetrics,
-            ShownIn::LayerMetrics,
-            ShownIn::TotalPoints,
-            ShownIn::LayerPoints,
-        ],
+        shown_in: &[Export, Totals, Tables, Comparison, RunMetrics, LayerMetrics, TotalPoints, LayerPoints],
         compute: |row| row.sparsity().map(Number::Real),
         ..named("sparsity", "sparsity")
     },
@@ -255,15 +236,7 @@ pub const FIGURES: &[Figure] = &[
         priority: 5,
         change_priority: 2,
         width: 5,
-        shown_in: &[
-            ShownIn::Export,
-            ShownIn::Tables,
-            ShownIn::RankTables,
-            ShownIn::Comparison,
-            ShownIn::RunMetrics,
-            ShownIn::LayerMetrics,
-            ShownIn::TotalPoints,
-        ],
+        shown_in: &[Export, Tables, RankTables, Comparison, RunMetrics, LayerMetrics, TotalPoints],
         compute: |row| {
             let operations = row.operations?;
             Some(Number::Real(row.per_sample(operations.dense.saturating_sub(operations.effective))))
@@ -282,16 +255,7 @@ pub const FIGURES: &[Figure] = &[
         priority: 55,
         change_priority: 15,
         width: 10,
-        shown_in: &[
-            ShownIn::Export,
-            ShownIn::Totals,
-            ShownIn::Tables,
-            ShownIn::RankTables,
-            ShownIn::Comparison,
-            ShownIn::RunMetrics,
-            ShownIn::LayerMetrics,
-            ShownIn::TotalPoints,
-        ],
+        shown_in: &[Export, Totals, Tables, RankTables, Comparison, RunMetrics, LayerMetrics, TotalPoints],
         compute: |row| {
             let energy = row.effective_per_sample()? * row.energy_per_op?.picojoules();
             // JSON has no infinity, so no format has one.
@@ -304,7 +268,7 @@ pub const FIGURES: &[Figure] = &[
         help: "Neurons of which it is known whether they are updated after the first time step.",
         basis: Basis::Neurons,
         is_later: true,
-        shown_in: &[ShownIn::Export],
+        shown_in: &[Export],
         compute: |row| Some(Number::Whole(row.neurons?.neurons)),
         ..named("neurons", "neurons")
     },
@@ -317,7 +281,7 @@ pub const FIGURES: &[Figure] = &[
         priority: 3,
         change_priority: 1,
         width: 6,
-        shown_in: &[ShownIn::Export, ShownIn::Tables, ShownIn::Comparison, ShownIn::LayerMetrics],
+        shown_in: &[Export, Tables, Comparison, LayerMetrics],
         compute: |row| Some(Number::Whole(row.neurons?.silent)),
         ..named("silent_neurons", "silent neurons")
     },
@@ -328,7 +292,7 @@ pub const FIGURES: &[Figure] = &[
         help: "Neurons that are updated at every time step after the first, in every sample of every batch.",
         basis: Basis::Neurons,
         is_later: true,
-        shown_in: &[ShownIn::Export, ShownIn::LayerMetrics],
+        shown_in: &[Export, LayerMetrics],
         compute: |row| Some(Number::Whole(row.neurons?.always_active)),
         ..named("always_active_neurons", "always-active neurons")
     },

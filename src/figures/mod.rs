@@ -37,7 +37,7 @@ mod why_incomplete;
 
 pub use agreement::{Agreement, NeuroBenchFigures};
 pub use change::{Change, Direction};
-pub use compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind, Values};
+pub use compared_run::{ComparedRow, ComparedRows, ComparedRun, LayerKind};
 pub use comparison::{
     Against, COMPARISON_SCHEMA, Changes, Compared, Comparison, FigureChanges, PartChanges, PresentIn,
 };
@@ -47,7 +47,7 @@ pub use export::Export;
 pub use figure::{Basis, Better, FIGURES, Figure, FigureUnit, Number, ShownIn};
 pub use format::{Format, Report};
 pub use problems::ProblemFigures;
-pub use provenance::{FigureInputs, Provenance, note_inputs};
+pub use provenance::{Provenance, note_inputs};
 pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use reopen::reopen;
@@ -55,7 +55,7 @@ pub use replace_file::{check as check_place, replace};
 pub use row::{RowSums, sparsity};
 pub use summary::{
     ClassFigures, Failure, LayerFigures, LayersWithin, RunFigures, SCHEMA, Summary, TotalFigures,
-    directories_of, run_prefixes, uncertainty_of_layers, uncertainty_of_total,
+    directories_of, failures_of, run_prefixes, uncertainty_of_layers, uncertainty_of_total,
 };
 
 use summary::SUMMARIES_SCHEMA;

@@ -2,7 +2,7 @@
 //! the dashboard, OpenMetrics, the exit code.
 
 use super::why_incomplete::missing_at_the_end;
-use super::{Agreement, Failure, LayerFigures, Summary};
+use super::{Agreement, Failure, LayerFigures, Summary, run_prefixes};
 use crate::run::prices::{Costs, PricedBy};
 use crate::run::problem_list::{IN_FULL, More};
 use crate::run::{Cause, Run, Severity};
@@ -163,7 +163,7 @@ pub const SPELLED_OUT: usize = 10;
 
 /// The gravest problems of runs by name, a sentence for all of one kind of a run behind what names the run, and how many
 /// more there are; without conditions, which every text names elsewhere. `where_all_are` says where all of them are.
-pub fn spelled_out<'a>(
+fn spelled_out<'a>(
     runs: impl IntoIterator<Item = (&'a str, &'a [ProblemFigures])>,
     where_all_are: &str,
 ) -> Vec<String> {
@@ -187,6 +187,13 @@ pub fn spelled_out<'a>(
     let all: u64 = groups.iter().map(|(_, alike)| alike.count.saturating_add(alike.of_other_kinds)).sum();
     sentences.extend(more(all - named, where_all_are));
     sentences
+}
+
+/// The same of several runs, each of which is named where it is not the only one.
+pub fn spelled_out_of(summaries: &[Summary], where_all_are: &str) -> Vec<String> {
+    let names = run_prefixes(summaries);
+    let runs = names.iter().zip(summaries).map(|(name, summary)| (name.as_str(), &summary.problems[..]));
+    spelled_out(runs, where_all_are)
 }
 
 /// The first of other sentences about runs, and how many more there are.
@@ -306,8 +313,12 @@ fn in_order(problems: &mut [ProblemFigures]) {
 /// Batches or samples that the end names and that were never seen.
 fn missing(run: &Run) -> Option<ProblemFigures> {
     let missing = missing_at_the_end(run)?;
-    let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
-    Some(ProblemFigures::new(Cause::BatchesMissing, Severity::SetAside, file, missing.to_string()))
+    Some(ProblemFigures::new(
+        Cause::BatchesMissing,
+        Severity::SetAside,
+        file_of_end(run),
+        missing.to_string(),
+    ))
 }
 
 /// The most differences that one sentence names; the agreement has all.
@@ -320,11 +331,15 @@ fn difference(run: &Run, agreement: &Agreement) -> Option<ProblemFigures> {
         let more = (differences.len() - named.len()) as u128;
         named.push(crate::text::numbered(more, ["more difference", "more differences"]));
     }
-    let file = if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" };
     let advice =
         "solve the other problems first, then compare prices and batches with those of the benchmark";
     let reason = format!("{}; {advice}", named.join("; "));
-    Some(ProblemFigures::new(Cause::DiffersFromNeurobench, Severity::SetAside, file, reason))
+    Some(ProblemFigures::new(Cause::DiffersFromNeurobench, Severity::SetAside, file_of_end(run), reason))
+}
+
+/// Where the end says what it does.
+fn file_of_end(run: &Run) -> &'static str {
+    if run.own_end().is_some() { "end.json" } else { "the ends of the ranks" }
 }
 
 /// Layers without a price. Of very many, the first are listed.

@@ -2,55 +2,46 @@
 
 use crate::run::Tool;
 use crate::text::printable;
-use serde::ser::{SerializeStruct, Serializer};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// What an export says of how it came about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Provenance {
-    pub at: SystemTime,
-    pub inputs: FigureInputs,
-}
-
-/// What the figures were computed from, which is the same for all exports of a process.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FigureInputs {
+    /// The moment: `2026-11-30T00:20:00Z`.
+    pub(super) at: String,
     /// The absolute paths or the URLs of the runs, parts or exports that were read.
-    pub sources: Vec<String>,
+    sources: Vec<String>,
     /// The options that the figures depend on, as on the command line, whether they are from there or from the
     /// configuration file.
-    pub options: Vec<String>,
+    options: Vec<String>,
 }
 
-/// What this process computes figures from.
-static INPUTS: OnceLock<FigureInputs> = OnceLock::new();
+/// The sources and the options of this process, which are the same for all its exports.
+static INPUTS: OnceLock<(Vec<String>, Vec<String>)> = OnceLock::new();
 
-/// Records what this process computes figures from. The first one stands.
-pub fn note_inputs(inputs: FigureInputs) {
+/// Records what this process computes figures from: sources and options. The first one stands.
+pub fn note_inputs(sources: Vec<String>, options: Vec<String>) {
     // A process runs one command.
-    let _ = INPUTS.set(inputs);
+    let _ = INPUTS.set((sources, options));
 }
 
 impl Provenance {
     /// That of an export of this process at this moment; `None` if nobody has said what it reads.
     pub fn now() -> Option<Self> {
-        Some(Self { at: SystemTime::now(), inputs: INPUTS.get()?.clone() })
-    }
-
-    /// The moment as text: `2026-11-30T00:20:00Z`.
-    pub(super) fn time(&self) -> String {
-        humantime::format_rfc3339_seconds(self.at).to_string()
+        let (sources, options) = INPUTS.get()?.clone();
+        let at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        Some(Self { at, sources, options })
     }
 
     pub(super) fn sources(&self) -> String {
-        self.inputs.sources.join(" ")
+        self.sources.join(" ")
     }
 
     pub(super) fn options(&self) -> String {
-        if self.inputs.options.is_empty() { "no options".to_owned() } else { self.inputs.options.join(" ") }
+        if self.options.is_empty() { "no options".to_owned() } else { self.options.join(" ") }
     }
 
     /// The program and its version: `neurotop 0.1.0`.
@@ -63,33 +54,20 @@ impl Provenance {
 /// In one printable sentence.
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (time, tool) = (self.time(), Self::tool());
-        let (sources, options) = (self.sources(), self.options());
-        write!(f, "Written {time} by {tool} from {} with {}.", printable(&sources), printable(&options))
-    }
-}
-
-impl Serialize for Provenance {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Provenance", 3)?;
-        fields.serialize_field("at", &self.time())?;
-        fields.serialize_field("sources", &self.inputs.sources)?;
-        fields.serialize_field("options", &self.inputs.options)?;
-        fields.end()
+        let (at, tool, sources, options) = (&self.at, Self::tool(), self.sources(), self.options());
+        write!(f, "Written {at} by {tool} from {} with {}.", printable(&sources), printable(&options))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn it_is_one_sentence_that_is_safe_to_print() {
         let sources = vec!["/runs/a\x1b[2J\nb".to_owned()];
-        let inputs = FigureInputs { sources, options: vec!["--cost X:zero=4".to_owned()] };
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_000_000);
-        let text = Provenance { at, inputs }.to_string();
+        let (at, options) = ("2026-11-30T00:53:20Z".to_owned(), vec!["--cost X:zero=4".to_owned()]);
+        let text = Provenance { at, sources, options }.to_string();
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(
             text,

@@ -1,6 +1,7 @@
 //! The figures of a rank, and one line about the silent ones.
 
 use super::row::RowSums;
+use super::run_times::unix_seconds;
 use crate::run::Run;
 use crate::run::energy::EnergyPerOp;
 use crate::run::ranks::{RankState, RankStatus};
@@ -84,7 +85,6 @@ impl RankFigures {
             energy_per_op,
             neurons: None,
         };
-        let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
         Self {
             rank: status.rank,
             state: status.state,
@@ -95,7 +95,7 @@ impl RankFigures {
             share: sums.share_of(whole),
             sums,
             total_measured: None,
-            newest_batch: status.newest.and_then(since_1970).map(|time| time.as_secs_f64()),
+            newest_batch: status.newest.and_then(unix_seconds),
             quiet_seconds: status.quiet.map(|quiet| quiet.as_secs_f64()),
         }
     }

@@ -2,7 +2,7 @@
 //! are skipped, since later versions may add some.
 
 use super::compared_run::{
-    ComparedRow, ComparedRows, ComparedRun, LayerKind, Values, disagreements, has_total, sentences, told,
+    ComparedRow, ComparedRows, ComparedRun, LayerKind, disagreements, has_total, sentences, told, total_sums,
 };
 use super::figure::{Basis, FIGURES, Figure, FigureUnit, Number, ShownIn};
 use super::row::RowSums;
@@ -61,7 +61,8 @@ struct SummaryFile {
     run: RunFields,
     total: RowFields,
     total_measured: Option<RowFields>,
-    neurons: ClassesInOrder,
+    #[serde(deserialize_with = "in_order")]
+    neurons: Vec<(String, RowFields)>,
     layers: Vec<RowFields>,
     complete: bool,
     account: Account,
@@ -142,46 +143,30 @@ impl RowFields {
         Ok(())
     }
 
-    fn whole(&self, name: &str) -> Option<u128> {
-        match self.figures.get(name) {
-            Some(&Some(Number::Whole(value))) => Some(value),
-            _ => None,
-        }
-    }
-
     /// The figures as they stand in the file, and those that it lacks as they follow from its sums.
-    fn values(&self, samples: u128, is_priced: bool) -> Values {
-        let updates = self.whole("updates").zip(self.whole("dense_updates"));
-        let operations = self.whole("effective_ops").zip(self.whole("dense_ops"));
-        let sums = RowSums {
-            samples,
-            updates: updates.map(|(effective, dense)| Updates { effective, dense }),
-            operations: operations
-                .map(|(effective, dense)| Operations { effective, dense })
-                .filter(|_| is_priced),
-            energy_per_op: None,
-            neurons: None,
-        };
-        let mut values = Values::from_sums(&sums);
-        for figure in FIGURES {
-            let has_value = matches!(figure.basis, Basis::Updates | Basis::Neurons) || is_priced;
-            if let Some(&value) = self.figures.get(figure.name) {
-                values.set(figure, value.filter(|_| has_value && (samples > 0 || !figure.per_sample)));
+    fn row(&self, name: &str, kind: Option<LayerKind>, samples: u128, is_priced: bool) -> ComparedRow {
+        let said = |figure: &Figure| self.figures.get(figure.name).copied();
+        let sums = ComparedRow::with_values(name, None, |figure| said(figure).flatten()).sums(samples);
+        let sums = total_sums(sums, is_priced);
+        ComparedRow::with_values(name, kind, |figure| match said(figure) {
+            Some(value) => {
+                let has_value = matches!(figure.basis, Basis::Updates | Basis::Neurons) || is_priced;
+                value.filter(|_| has_value && (samples > 0 || !figure.per_sample))
             }
-        }
-        values
+            None => figure.value(&sums),
+        })
     }
 
-    fn into_layer(self, samples: u128) -> anyhow::Result<ComparedRow> {
-        let values = self.values(samples, true);
+    fn into_layer(mut self, samples: u128) -> anyhow::Result<ComparedRow> {
         let missing = |field: &str| anyhow!("missing field `{field}` of a layer");
         let kind = LayerKind {
-            neuron: self.neuron.ok_or_else(|| missing("neuron"))?,
-            reset: self.reset.ok_or_else(|| missing("reset"))?,
+            neuron: self.neuron.take().ok_or_else(|| missing("neuron"))?,
+            reset: self.reset.take().ok_or_else(|| missing("reset"))?,
             ops_per_update: self.ops_per_update.ok_or_else(|| missing("ops_per_update"))?,
-            priced_by: self.priced_by,
+            priced_by: self.priced_by.take(),
         };
-        Ok(ComparedRow { name: self.name.ok_or_else(|| missing("name"))?, kind: Some(kind), values })
+        let name = self.name.as_deref().ok_or_else(|| missing("name"))?;
+        Ok(self.row(name, Some(kind), samples, true))
     }
 }
 
@@ -204,48 +189,35 @@ const ONE: RowSums = RowSums {
 };
 
 /// The classes in the order of the file.
-struct ClassesInOrder(Vec<(String, RowFields)>);
+fn in_order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, RowFields)>, D::Error> {
+    struct ClassesVisitor;
 
-impl<'de> Deserialize<'de> for ClassesInOrder {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ClassesVisitor;
+    impl<'de> Visitor<'de> for ClassesVisitor {
+        type Value = Vec<(String, RowFields)>;
 
-        impl<'de> Visitor<'de> for ClassesVisitor {
-            type Value = ClassesInOrder;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of neuron classes")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ClassesInOrder, A::Error> {
-                let mut classes = Vec::new();
-                while let Some(class) = map.next_entry()? {
-                    classes.push(class);
-                }
-                Ok(ClassesInOrder(classes))
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of neuron classes")
         }
 
-        deserializer.deserialize_map(ClassesVisitor)
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            std::iter::from_fn(|| map.next_entry().transpose()).collect()
+        }
     }
+
+    deserializer.deserialize_map(ClassesVisitor)
 }
 
 impl SummaryFile {
     fn into_run(self, source: String) -> anyhow::Result<ComparedRun> {
         let samples = self.run.samples;
-        let row = |name, fields: &RowFields, is_priced| ComparedRow {
-            name,
-            kind: None,
-            values: fields.values(samples, is_priced),
-        };
+        let row = |name: &str, fields: &RowFields, is_priced| fields.row(name, None, samples, is_priced);
         let neurons: Vec<ComparedRow> =
-            self.neurons.0.into_iter().map(|(name, fields)| row(name, &fields, true)).collect();
+            self.neurons.iter().map(|(name, fields)| row(name, fields, true)).collect();
         let layers = self.layers.into_iter().map(|layer| layer.into_layer(samples));
         let layers = layers.collect::<anyhow::Result<Vec<ComparedRow>>>()?;
-        let total = row(self.run.name.clone(), &self.total, has_total(&layers));
+        let total = row(&self.run.name, &self.total, has_total(&layers));
         check("total", std::slice::from_ref(&total))?;
-        let with_measured =
-            self.total_measured.as_ref().map(|fields| row(self.run.name.clone(), fields, true));
+        let with_measured = self.total_measured.map(|fields| row(&self.run.name, &fields, true));
         check("total_measured", with_measured.as_slice())?;
         check("neuron", &neurons)?;
         check("layer", &layers)?;
@@ -265,7 +237,7 @@ impl SummaryFile {
             disagreements: disagreements(&self.problems),
             notices: sentences(&self.problems, Severity::Notice),
             problems: told(&self.problems),
-            rows: ComparedRows::new(total, neurons, layers).with_total_measured(with_measured).into(),
+            rows: ComparedRows::new(total, with_measured, neurons, layers).into(),
             points: points.into(),
         })
     }

@@ -64,6 +64,14 @@ impl RowSums {
         self.neurons = self.neurons.zip(layer.neurons).map(|(ours, more)| ours.plus(more));
     }
 
+    /// The sums of several layers over the same samples; `None` without any.
+    pub(super) fn sum_of(layers: impl Iterator<Item = Self>) -> Option<Self> {
+        layers.reduce(|mut sum, layer| {
+            sum.add(&layer);
+            sum
+        })
+    }
+
     /// Adds operations of layers whose updates and neurons are in the sums already.
     pub fn add_operations(&mut self, operations: Operations) {
         *self.operations.get_or_insert_default() += operations;

@@ -29,11 +29,10 @@ pub struct RunTimes {
 
 impl RunTimes {
     pub fn new(timing: Timing, status: Status) -> Self {
-        let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         Self {
-            first_batch: seconds(timing.first.and_then(since_1970)),
-            newest_batch: seconds(timing.last.and_then(since_1970)),
+            first_batch: timing.first.and_then(unix_seconds),
+            newest_batch: timing.last.and_then(unix_seconds),
             quiet_seconds: seconds(timing.age.filter(|_| status != Status::Finished)),
             elapsed_seconds: seconds(timing.elapsed),
             batches_per_second: timing.batches_per_second,
@@ -44,6 +43,11 @@ impl RunTimes {
             status,
         }
     }
+}
+
+/// Seconds since 1970 (UTC); `None` before.
+pub fn unix_seconds(time: SystemTime) -> Option<f64> {
+    time.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs_f64())
 }
 
 /// What a run does, with its age where it is stalled: `stalled, last batch 2 d ago`.

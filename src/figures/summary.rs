@@ -128,6 +128,13 @@ pub fn run_prefixes(summaries: &[Summary]) -> Vec<String> {
     summaries.iter().zip(directories_of(summaries)).map(prefix).collect()
 }
 
+/// The conditions that several runs fail, behind what names the run.
+pub fn failures_of(summaries: &[Summary]) -> impl Iterator<Item = String> {
+    summaries.iter().zip(run_prefixes(summaries)).flat_map(|(summary, run)| {
+        summary.failed.iter().flatten().map(move |failure| format!("{run}{failure}"))
+    })
+}
+
 /// The sums over the layers: updates of all of them, operations of those with a price (0 if none has one).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TotalFigures {
@@ -579,9 +586,7 @@ impl LayerFigures {
             self.shape.clone_from(&sums.neurons);
         }
     }
-}
 
-impl LayerFigures {
     /// Whether its price is measured, so that it is not in NeuroBench's total.
     pub fn is_measured(&self) -> bool {
         self.priced_by == Some(PricedBy::Measured)

@@ -119,8 +119,8 @@ pub(super) fn bullets(notes: Vec<String>, style: TableStyle) -> Option<String> {
 }
 
 /// The conditions that hold; `None` if there are none.
-pub(super) fn failures(failures: impl IntoIterator<Item = String>, style: TableStyle) -> Option<String> {
-    let failures = bullets(first_of(failures.into_iter(), ALL_ARE), style)?;
+pub(super) fn failures(failures: impl Iterator<Item = String>, style: TableStyle) -> Option<String> {
+    let failures = bullets(first_of(failures, ALL_ARE), style)?;
     Some(format!("FAILED:\n\n{failures}"))
 }
 

@@ -4,10 +4,10 @@ use super::comparison_tables::{against_text, comparison_tables};
 use super::document::{MEASURED, agreement_lines, classes, layers, parts_of_heading, ranks, runs, times};
 use super::figure::{Figure, Number, ShownIn};
 use super::format::{NO_TABLES, Report};
-use super::problems::spelled_out;
+use super::problems::spelled_out_of;
 use super::provenance::Provenance;
 use super::table_style::{ALL_ARE, TableStyle, bullets, draw_table, failures, safe};
-use super::{Summary, TotalFigures, directories_of, run_prefixes};
+use super::{Summary, TotalFigures, directories_of, failures_of};
 use crate::follow::Account;
 use crate::run::{RunPart, Status};
 use crate::text::{percent_within, printable, thousands};
@@ -67,23 +67,18 @@ fn run_tables(summary: &Summary, style: TableStyle) -> String {
 
 /// The problems and the conditions that hold, of all runs together.
 fn remarks(summaries: &[Summary], style: TableStyle) -> impl Iterator<Item = String> {
-    let names = run_prefixes(summaries);
-    let failed = summaries.iter().zip(&names).flat_map(|(summary, name)| {
-        summary.failed.iter().flatten().map(move |failure| format!("{name}{failure}"))
-    });
-    problems(summaries, &names, style).into_iter().chain(failures(failed, style))
+    problems(summaries, style).into_iter().chain(failures(failures_of(summaries), style))
 }
 
 /// How many problems there are, and the gravest in words; `None` if there are none. The conditions have a list of their
 /// own.
-fn problems(summaries: &[Summary], names: &[String], style: TableStyle) -> Option<String> {
+fn problems(summaries: &[Summary], style: TableStyle) -> Option<String> {
     let head = match summaries.iter().map(Summary::problem_count).sum::<u64>() {
         0 => return None,
         1 => "1 problem:".to_owned(),
         count => format!("{} problems, the gravest first:", thousands(count.into())),
     };
-    let runs = names.iter().zip(summaries).map(|(name, summary)| (name.as_str(), &summary.problems[..]));
-    let listed = bullets(spelled_out(runs, ALL_ARE), style);
+    let listed = bullets(spelled_out_of(summaries, ALL_ARE), style);
     Some(listed.map_or_else(|| head.clone(), |listed| format!("{head}\n\n{listed}")))
 }
 

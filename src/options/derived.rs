@@ -6,7 +6,7 @@ use super::declaration::Purpose;
 use super::resolve::Origin;
 use super::table::OptionValues;
 use crate::dashboard::{Appearance, AppearanceOptions, DashboardOptions, Symbols};
-use crate::figures::{Export, FigureInputs, Format, note_inputs};
+use crate::figures::{Export, Format, note_inputs};
 use crate::follow::is_run;
 use crate::publish::Target;
 use crate::run::log;
@@ -67,8 +67,7 @@ impl OptionValues {
             true => path.display().to_string(),
             false => canonical(path).display().to_string(),
         };
-        let sources = sources.into_iter().map(whole).collect();
-        note_inputs(FigureInputs { sources, options: self.of_figures() });
+        note_inputs(sources.into_iter().map(whole).collect(), self.of_figures());
     }
 
     pub fn links(&self) -> Links {
