@@ -7,9 +7,6 @@ const START: u64 = 1;
 /// Version 2 of the files is the one in which a start purges.
 const FILE_VERSION: &str = "brain.Event:2";
 
-/// One record.
-pub(super) struct Event(Message);
-
 /// `Summary.Value`, of a scalar.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Value {
@@ -28,45 +25,41 @@ impl Value {
     }
 }
 
-impl Event {
+/// A record, or a message in one, in the encoding of Protocol Buffers. It is written field by field: each is a key (the
+/// number of the field, and how its value is written) and a value.
+#[derive(Default)]
+pub(super) struct Message(Vec<u8>);
+
+impl Message {
     /// The first record of a file.
     pub(super) fn version(wall_time: f64) -> Self {
-        Self::at(wall_time, 0, |event| event.bytes(3, FILE_VERSION.as_bytes()))
+        Self::event(wall_time, 0).bytes(3, FILE_VERSION.as_bytes())
     }
 
     /// A new start at a step: readers forget this step and all later ones.
     pub(super) fn start(wall_time: f64, step: i64) -> Self {
-        Self::at(wall_time, step, |event| event.message(7, &Message::default().integer(1, START)))
+        Self::event(wall_time, step).message(7, &Self::default().integer(1, START))
     }
 
     /// Scalars of a step.
     pub(super) fn values(wall_time: f64, step: i64, values: &[Value]) -> Self {
-        let add = |summary: Message, value: &Value| summary.message(1, &value.message());
-        let summary = values.iter().fold(Message::default(), add);
-        Self::at(wall_time, step, |event| event.message(5, &summary))
+        let add = |summary: Self, value: &Value| summary.message(1, &value.message());
+        Self::event(wall_time, step).message(5, &values.iter().fold(Self::default(), add))
     }
 
-    fn at(wall_time: f64, step: i64, what: impl FnOnce(Message) -> Message) -> Self {
-        Self(what(Message::default().fixed(1, wall_time.to_le_bytes()).integer(2, step as u64)))
+    fn event(wall_time: f64, step: i64) -> Self {
+        Self::default().fixed(1, wall_time.to_le_bytes()).integer(2, step as u64)
     }
 
-    /// Appends the record: its length, the length's checksum, its bytes, their checksum.
+    /// Appends the record to a file: its length, the length's checksum, its bytes, their checksum.
     pub(super) fn append_to(&self, file: &mut Vec<u8>) {
-        let record = &self.0.0;
-        let length = (record.len() as u64).to_le_bytes();
+        let length = (self.0.len() as u64).to_le_bytes();
         file.extend(length);
         file.extend(masked(&length).to_le_bytes());
-        file.extend(record);
-        file.extend(masked(record).to_le_bytes());
+        file.extend(&self.0);
+        file.extend(masked(&self.0).to_le_bytes());
     }
-}
 
-/// A message in the encoding of Protocol Buffers, written field by field: each is a key (the number of the field, and how
-/// its value is written) and a value.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
     /// A variable-length integer: seven bits a byte, the lowest first. 0 is the default, which is not written.
     fn integer(mut self, number: u8, value: u64) -> Self {
         if value != 0 {
@@ -116,7 +109,7 @@ mod tests {
     #[test]
     fn records_have_the_bytes_of_the_format() {
         let mut file = Vec::new();
-        Event::version(1.0).append_to(&mut file);
+        Message::version(1.0).append_to(&mut file);
         let record = b"\x09\0\0\0\0\0\0\xf0\x3f\x1a\x0dbrain.Event:2";
         assert_eq!(file[..8], 24_u64.to_le_bytes());
         assert_eq!(&file[12..36], record);
@@ -131,9 +124,9 @@ mod tests {
     #[test]
     fn messages_have_the_bytes_of_the_encoding() {
         let start = b"\x09\0\0\0\0\0\0\xf8\x3f\x10\xac\x02\x3a\x02\x08\x01";
-        assert_eq!(Event::start(1.5, 300).0.0, start);
+        assert_eq!(Message::start(1.5, 300).0, start);
         let values = [Value::scalar("a".into(), 1.0), Value::scalar("b".repeat(130), -2.0)];
-        let two = Event::values(1.5, 1 << 35, &values).0.0;
+        let two = Message::values(1.5, 1 << 35, &values).0;
         let head = b"\x09\0\0\0\0\0\0\xf8\x3f\x10\x80\x80\x80\x80\x80\x01\x2a\x97\x01";
         let [one, other] =
             [&b"\x0a\x08\x0a\x01a\x15\0\0\x80\x3f\x0a\x8a\x01\x0a\x82\x01"[..], b"\x15\0\0\0\xc0"];

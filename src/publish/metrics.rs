@@ -4,10 +4,10 @@ use super::names::Names;
 use super::openmetrics::{RunState, render};
 use super::serve::serve;
 use super::target::Target;
-use super::textfile::TextFile;
+use super::textfile;
 use crate::figures::Summary;
 use crate::figures::checks::Checks;
-use crate::run::{Run, Views};
+use crate::run::Views;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -23,8 +23,9 @@ const SHARE: u32 = 50;
 #[derive(Debug)]
 pub(super) struct Metrics {
     newest: Arc<Newest>,
-    /// `None` if the text is served.
-    file: Option<TextFile>,
+    /// `None` if the text is served. Dropping the sender ends the thread that writes, and the receiver then gets why
+    /// the last text could not be written, if so.
+    file: Option<(Sender<()>, Receiver<Option<String>>)>,
 }
 
 /// The text of the newest state. It is made when somebody asks.
@@ -72,15 +73,6 @@ impl Newest {
     }
 }
 
-impl RunState {
-    /// The same state of a run later, whose age alone has changed.
-    fn at(mut self, run: &Run, now: SystemTime) -> Self {
-        // Nobody else has it by now, so that no layer is copied.
-        Arc::make_mut(&mut self.summary).pass_time(run, now);
-        self
-    }
-}
-
 impl MadeText {
     fn make(&mut self, views: &Views, checks: Option<&Checks>, wall: SystemTime) {
         let runs = views.runs();
@@ -95,7 +87,12 @@ impl MadeText {
                 // A run stalls without any change.
                 *known == revision && state.summary.run.status == Summary::status(&entry.run, wall)
             });
-            let state = known.map(|(_, state)| state.at(&entry.run, wall)).unwrap_or_else(|| {
+            let aged = known.map(|(_, mut state)| {
+                // Nobody else has it by now, so that no layer is copied.
+                Arc::make_mut(&mut state.summary).pass_time(&entry.run, wall);
+                state
+            });
+            let state = aged.unwrap_or_else(|| {
                 let mut summary = Summary::without_steps(&entry.run, wall);
                 checks.map(|checks| checks.judge(&mut summary));
                 RunState {
@@ -119,7 +116,7 @@ impl Metrics {
     pub(super) fn start(target: &Target, views: Views, said: &Sender<String>) -> anyhow::Result<Self> {
         let newest = Arc::new(Newest::new(views));
         let file = match target {
-            Target::File(path) => Some(TextFile::start(path.clone(), Arc::clone(&newest), said.clone())?),
+            Target::File(path) => Some(textfile::start(path, Arc::clone(&newest), said.clone())?),
             Target::Address(address) => {
                 let served = serve(*address, Arc::clone(&newest))?;
                 let _ = said.try_send(served);
@@ -142,6 +139,6 @@ impl Metrics {
 
     /// Has the last state written if the text goes into a file.
     pub(super) fn close(self) -> Option<Receiver<Option<String>>> {
-        self.file.map(TextFile::close)
+        self.file.map(|(_until, outcome)| outcome)
     }
 }

@@ -83,7 +83,7 @@ const RUN_METRICS: [RunMetric; 10] = [
     }),
 ];
 
-fn write_runs(text: &mut Text, runs: &[RunState]) {
+fn write_runs<'a>(text: &mut Text, runs: &'a [RunState]) {
     for (name, unit, help, metric) in RUN_METRICS {
         text.family(name, unit, help);
         for run in runs {
@@ -92,35 +92,29 @@ fn write_runs(text: &mut Text, runs: &[RunState]) {
             }
         }
     }
-    let totals = runs.iter().map(|run| &run.summary.total.sums);
-    for figure in Figure::applying_in(ShownIn::RunMetrics, totals) {
-        let name = format!("neurotop_{}", figure.metric);
-        text.family(&name, figure.unit.metric_suffix(), figure.help);
-        for run in runs {
-            if let Some(number) = figure.number(&run.summary.total.sums) {
-                text.sample(&name, &[("run", &run.label)], number.every_digit());
-            }
-        }
+    let totals: Vec<_> = runs.iter().map(|run| (run, &run.summary.total.sums)).collect();
+    write_totals(text, ["neurotop_", ""], &totals, |_| true);
+    let measured = |run: &'a RunState| Some((run, &run.summary.total_measured.as_ref()?.sums));
+    let measured: Vec<_> = runs.iter().filter_map(measured).collect();
+    if !measured.is_empty() {
+        let names = ["neurotop_total_measured_", "With the layers whose price is measured: "];
+        write_totals(text, names, &measured, |figure| figure.basis != Basis::Updates);
     }
-    write_totals_measured(text, runs);
     write_states(text, runs);
 }
 
-/// The totals with the layers whose price is measured, of the runs that have some.
-fn write_totals_measured(text: &mut Text, runs: &[RunState]) {
-    let measured = |run: &RunState| run.summary.total_measured.as_ref().map(|total| total.sums);
-    let totals: Vec<(&RunState, RowSums)> =
-        runs.iter().filter_map(|run| Some((run, measured(run)?))).collect();
-    if totals.is_empty() {
-        return;
-    }
-    let needs_price = |figure: &&&Figure| figure.basis != Basis::Updates;
-    let figures = Figure::applying_in(ShownIn::RunMetrics, totals.iter().map(|(_, sums)| sums));
-    for figure in figures.iter().filter(needs_price) {
-        let name = format!("neurotop_total_measured_{}", figure.metric);
-        let help = format!("With the layers whose price is measured: {}", figure.help);
-        text.family(&name, figure.unit.metric_suffix(), &help);
-        for (run, sums) in &totals {
+/// The figures of totals, with this in front of each name and each help.
+fn write_totals(
+    text: &mut Text,
+    [name, help]: [&str; 2],
+    totals: &[(&RunState, &RowSums)],
+    is_shown: fn(&Figure) -> bool,
+) {
+    let figures = Figure::applying_in(ShownIn::RunMetrics, totals.iter().map(|(_, sums)| *sums));
+    for figure in figures.into_iter().filter(|figure| is_shown(figure)) {
+        let name = format!("{name}{}", figure.metric);
+        text.family(&name, figure.unit.metric_suffix(), &format!("{help}{}", figure.help));
+        for (run, sums) in totals {
             if let Some(number) = figure.number(sums) {
                 text.sample(&name, &[("run", &run.label)], number.every_digit());
             }
@@ -167,37 +161,26 @@ fn write_states(text: &mut Text, runs: &[RunState]) {
     }
 }
 
-/// A layer with the values of its labels.
-struct Labelled<'a> {
-    run: &'a str,
-    layer: String,
-    figures: &'a LayerFigures,
-}
-
 fn write_layers(text: &mut Text, runs: &[RunState]) {
-    let mut layers = Vec::new();
+    // Each behind the values of its labels: the run and the layer.
+    let mut layers: Vec<(&str, String, &LayerFigures)> = Vec::new();
     for run in runs {
         let mut names = Names::default();
         let room = MAX_LAYERS - layers.len();
-        for (number, figures) in run.summary.layers.iter().enumerate().take(room) {
-            layers.push(Labelled {
-                run: &run.label,
-                layer: names.name_for(number, &figures.name).to_owned(),
-                figures,
-            });
+        for (number, layer) in run.summary.layers.iter().enumerate().take(room) {
+            layers.push((&run.label, names.name_for(number, &layer.name).to_owned(), layer));
         }
     }
-    let sums = layers.iter().map(|layer| &layer.figures.sums);
+    let sums = layers.iter().map(|(.., layer)| &layer.sums);
     for figure in Figure::applying_in(ShownIn::LayerMetrics, sums) {
         let name = &format!("neurotop_layer_{}", figure.metric);
         text.family(name, figure.unit.metric_suffix(), figure.help);
-        for layer in &layers {
-            let Some(number) = figure.number(&layer.figures.sums) else { continue };
-            let neuron = layer.figures.neuron.as_deref().unwrap_or("");
-            let neuron: String = neuron.chars().take(120).collect();
-            let mut labels = vec![("run", layer.run), ("layer", &*layer.layer), ("neuron", &*neuron)];
+        for (run, layer_label, layer) in &layers {
+            let Some(number) = figure.number(&layer.sums) else { continue };
+            let neuron: String = layer.neuron.as_deref().unwrap_or("").chars().take(120).collect();
+            let mut labels = vec![("run", *run), ("layer", layer_label), ("neuron", &neuron)];
             // It keeps a sum over layers from adding up measured prices and others without notice.
-            labels.extend(layer.figures.is_measured().then_some(("priced_by", "measured")));
+            labels.extend(layer.is_measured().then_some(("priced_by", "measured")));
             text.sample(name, &labels, number.every_digit());
         }
     }

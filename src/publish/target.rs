@@ -1,7 +1,6 @@
 //! Where the OpenMetrics text goes: into a file, or to anyone who asks at an address.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -47,15 +46,6 @@ impl FromStr for Target {
                 "{host:?} is no address of this machine in numbers, as in 127.0.0.1:9464 or [::1]:9464; a file \
                  of this name is ./{text}"
             )),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(file) => write!(f, "{}", file.display()),
-            Self::Address(address) => write!(f, "{address}"),
         }
     }
 }

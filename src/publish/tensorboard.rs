@@ -1,6 +1,7 @@
 //! Writes points as scalars into TensorBoard's event files, in a thread of its own.
 
-use super::event::{Event, Value};
+use super::event::{Message, Value};
+use crate::figures::run_times::unix_seconds;
 use crate::figures::{Figure, RowSums, ShownIn};
 use crate::run::energy::EnergyPerOp;
 use crate::run::prices::Cost;
@@ -13,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// Values that may wait to be written; further points are left out.
 const MAX_WAITING: usize = 1 << 20;
@@ -219,16 +220,16 @@ impl Files {
 
 impl RunFile {
     fn write(&mut self, directory: &Path, point: &ScalarPoint) -> io::Result<()> {
-        let (wall, step) = (seconds(point.at), step(point.step));
+        let (wall, step) = (unix_seconds(point.at).unwrap_or(0.0), step(point.step));
         let mut records = Vec::new();
         let repeats = self.last.as_ref().is_some_and(|last| point.step <= last.step);
         let void_from = if repeats { Some(point.step) } else { self.void_from };
         if let Some(from) = void_from {
-            Event::start(wall, self::step(from.min(point.step))).append_to(&mut records);
+            Message::start(wall, self::step(from.min(point.step))).append_to(&mut records);
         }
         let last = self.last.as_ref().filter(|_| !repeats && !point.corrected);
         for values in values(point, last).chunks(RECORD) {
-            Event::values(wall, step, values).append_to(&mut records);
+            Message::values(wall, step, values).append_to(&mut records);
         }
         match &mut self.file {
             Some(file) => file.append(&records)?,
@@ -260,7 +261,7 @@ impl EventFile {
         let path = directory.join(name);
         let mut file = Self { file: File::create_new(&path)?, path, length: 0 };
         let mut contents = Vec::new();
-        Event::version(wall).append_to(&mut contents);
+        Message::version(wall).append_to(&mut contents);
         contents.extend(records);
         if let Err(error) = file.append(&contents) {
             let _ = std::fs::remove_file(&file.path);
@@ -289,10 +290,6 @@ fn file_time(name: &str) -> Option<u64> {
     let rest = name.strip_prefix("events.out.tfevents.")?;
     // A larger number would sort behind every time, so it does not count.
     rest.split('.').next()?.parse().ok().filter(|&time| time < 9_999_999_999)
-}
-
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn step(batches: u64) -> i64 {
@@ -389,6 +386,7 @@ fn push(values: &mut Vec<Value>, prefix: &str, output: ShownIn, sums: &RowSums) 
 mod tests {
     use super::*;
     use crate::run::prices::PricedBy;
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn measured_layers_have_a_total_of_their_own() {

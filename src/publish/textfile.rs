@@ -13,54 +13,42 @@ use std::time::Duration;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// A file that is replaced every few seconds by a thread of its own.
-#[derive(Debug)]
-pub(super) struct TextFile {
-    /// Dropping it ends the thread.
-    _until: Sender<()>,
-    /// Why the last text could not be written, if so.
-    outcome: Receiver<Option<String>>,
-}
-
-impl TextFile {
-    /// Starts the thread. A later failure to write is said once.
-    ///
-    /// # Errors
-    /// If the file cannot be written, or the system gives no thread.
-    pub(super) fn start(path: PathBuf, newest: Arc<Newest>, said: Sender<String>) -> anyhow::Result<Self> {
-        check(&path)?;
-        let (until, over) = bounded(0);
-        let (ended, outcome) = bounded(1);
-        let mut file = TextFileWriter { path, newest, said, text: None, failing: None };
-        std::thread::Builder::new().name("openmetrics".into()).spawn(move || {
-            while over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                let text = file.newest.text();
-                file.write(text);
-            }
-            let text = file.newest.last_text();
-            file.write(text);
-            // Nobody may be waiting any more.
-            let _ = ended.send(file.failing);
-        })?;
-        Ok(Self { _until: until, outcome })
-    }
-
-    /// Ends the thread once it has written the last state. Receives then why that was not written, if so.
-    pub(super) fn close(self) -> Receiver<Option<String>> {
-        self.outcome
-    }
-}
-
-/// The file and the text that was last written to it.
-struct TextFileWriter {
+/// A file, and the text that was last written to it.
+struct TextFile {
     path: PathBuf,
     newest: Arc<Newest>,
     said: Sender<String>,
     text: Option<Arc<str>>,
+    /// Why the last text could not be written.
     failing: Option<String>,
 }
 
-impl TextFileWriter {
+/// Starts a thread that replaces a file every few seconds. A later failure to write is said once. Once the sender is
+/// dropped, the thread writes the last state and ends; the receiver gets why that was not written, if so.
+///
+/// # Errors
+/// If the file cannot be written, or the system gives no thread.
+pub(super) fn start(
+    path: &Path,
+    newest: Arc<Newest>,
+    said: Sender<String>,
+) -> anyhow::Result<(Sender<()>, Receiver<Option<String>>)> {
+    check(path)?;
+    let (until, over) = bounded(0);
+    let (ended, outcome) = bounded(1);
+    let mut file = TextFile { path: path.to_owned(), newest, said, text: None, failing: None };
+    std::thread::Builder::new().name("openmetrics".into()).spawn(move || {
+        while over.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            file.write(file.newest.text());
+        }
+        file.write(file.newest.last_text());
+        // Nobody may be waiting any more.
+        let _ = ended.send(file.failing);
+    })?;
+    Ok((until, outcome))
+}
+
+impl TextFile {
     fn write(&mut self, text: Arc<str>) {
         if self.failing.is_none() && self.text.as_ref() == Some(&text) {
             return;

@@ -73,6 +73,8 @@ fn values(words: &[&str], file: &str) -> OptionValues {
 /// A line of the file, words of the command line, what applies by the file alone and by both, and where.
 type Row = (&'static str, &'static [&'static str], [&'static str; 2], fn(&OptionValues) -> String);
 
+const TARGETS: [&str; 2] = ["Some(Address(127.0.0.1:9464))", "Some(File(\"a.prom\"))"];
+
 const ROWS: [Row; 9] = [
     ("follow-links = true", &["--no-follow-links"], ["Followed", "Named"], |values| {
         format!("{:?}", values.links())
@@ -82,8 +84,8 @@ const ROWS: [Row; 9] = [
     ("tensorboard = \"a\"", &["--tensorboard", "b"], ["Some(\"a\")", "Some(\"b\")"], |values| {
         format!("{:?}", values.tensorboard)
     }),
-    ("openmetrics = \":9464\"", &["--openmetrics", "a.prom"], ["127.0.0.1:9464", "a.prom"], |values| {
-        values.openmetrics.as_ref().expect("a target").to_string()
+    ("openmetrics = \":9464\"", &["--openmetrics", "a.prom"], TARGETS, |values| {
+        format!("{:?}", values.openmetrics)
     }),
     ("exit-when-finished = true", &["--no-exit-when-finished"], ["true", "false"], |values| {
         values.dashboard().exit_when_finished.to_string()
