@@ -33,21 +33,11 @@ pub struct Config {
     pub keys: Arc<KeyTable>,
 }
 
-/// Why a text is not a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{message}", .line.as_ref().map_or(String::new(), |(number, text)| format!("line {number} ({text}): ")))]
-pub struct ConfigError {
-    /// The wrong line: its number, from 1 on, and its text.
-    line: Option<(usize, String)>,
-    message: String,
-}
-
-impl ConfigError {
-    fn new(text: &str, at: Option<Range<usize>>, message: &str) -> Self {
-        let message = message.split('\n').collect::<Vec<_>>().join("; ");
-        let message = printable(&message).into_owned();
-        Self { line: at.and_then(|at| line(text, at.start)), message }
-    }
+/// What is wrong with a text, behind the number of the line, from 1 on, and the line itself.
+fn in_line(text: &str, at: Option<Range<usize>>, message: &str) -> String {
+    let line = at.and_then(|at| line(text, at.start));
+    let line = line.map_or(String::new(), |(number, text)| format!("line {number} ({text}): "));
+    line + &printable(&message.split('\n').collect::<Vec<_>>().join("; "))
 }
 
 /// What is wrong, and where in the text.
@@ -108,14 +98,13 @@ impl Config {
     ///
     /// # Errors
     /// Where it is not TOML, has an unknown option, a value that the option does not take, or two actions on a key.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let table =
-            DeTable::parse(text).map_err(|error| ConfigError::new(text, error.span(), error.message()))?;
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let table = DeTable::parse(text).map_err(|error| in_line(text, error.span(), error.message()))?;
         let mut config = Self::default();
         let mut rows: Vec<_> = table.get_ref().iter().collect();
         rows.sort_by_key(|(name, _)| name.span().start);
         for (name, value) in rows {
-            let wrong = |(at, message): Wrong| ConfigError::new(text, Some(at), &message);
+            let wrong = |(at, message): Wrong| in_line(text, Some(at), &message);
             match OPTIONS.iter().find(|option| option.name == name.get_ref().as_ref()) {
                 Some(option) => {
                     let values = values(option, value).map_err(wrong)?;
@@ -268,7 +257,7 @@ mod tests {
     use std::time::Duration;
 
     fn error(text: &str) -> String {
-        Config::parse(text).expect_err(text).to_string()
+        Config::parse(text).expect_err(text)
     }
 
     #[test]
@@ -364,7 +353,6 @@ mod tests {
             for text in [text, format!("{name} = {value}"), format!("{name} = [{value:?}]"),
                          format!("[{name}]\n{value:?} = {value:?}"), format!("[keys]\nquit = {value:?}")] {
                 if let Err(error) = Config::parse(&text) {
-                    let error = error.to_string();
                     prop_assert!(!error.is_empty() && !error.chars().any(char::is_control), "{error:?}");
                 }
             }

@@ -220,11 +220,11 @@ macro_rules! declare_options {
                 config: &Config,
                 purpose: Purpose,
             ) -> anyhow::Result<Self> {
-                let layers = OptionLayers { command_line: &command_line.values, file: &config.values, purpose };
+                let layers = [&command_line.values, &config.values];
                 Ok(Self {
                     file: config.file.clone(),
                     keys: Arc::clone(&config.keys),
-                    $($field: layers.value(&declared::$field, &$parser)?,)+
+                    $($field: value(&declared::$field, &$parser, layers, purpose)?,)+
                 })
             }
 

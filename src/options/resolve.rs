@@ -27,30 +27,26 @@ pub struct Said<T> {
     pub origin: Origin,
 }
 
-/// What the command line and the file say.
-pub(super) struct OptionLayers<'a> {
-    pub(super) command_line: &'a Layer,
-    pub(super) file: &'a Layer,
-    pub(super) purpose: Purpose,
-}
-
-impl OptionLayers<'_> {
-    /// The value of an option.
-    pub(super) fn value<P, V>(&self, option: &Declaration, parser: &P) -> anyhow::Result<V>
-    where
-        P: TypedValueParser,
-        V: FromSaid<P::Value>,
-    {
-        let default = option.default.map(|text| (Origin::Default, OsString::from(text)));
-        let file = self.file.get(option.name).filter(|_| option.scope.includes(self.purpose));
-        let from_file = file.into_iter().flatten().map(|text| (Origin::File, text.clone()));
-        let given = self.command_line.get(option.name).into_iter().flatten();
-        let given = given.map(|text| (Origin::CommandLine, text.clone()));
-        let all = default.into_iter().chain(from_file).chain(given);
-        let values = all.map(|(origin, text)| Ok(Said { value: parse(parser, &text)?, origin }));
-        let values: Vec<_> = values.collect::<Result<_, String>>().map_err(anyhow::Error::msg)?;
-        V::from_said(values).ok_or_else(|| anyhow!("--{} has no value", option.name))
-    }
+/// The value of an option, from what the command line and the file say.
+pub(super) fn value<P, V>(
+    option: &Declaration,
+    parser: &P,
+    [command_line, file]: [&Layer; 2],
+    purpose: Purpose,
+) -> anyhow::Result<V>
+where
+    P: TypedValueParser,
+    V: FromSaid<P::Value>,
+{
+    let default = option.default.map(|text| (Origin::Default, OsString::from(text)));
+    let file = file.get(option.name).filter(|_| option.scope.includes(purpose));
+    let from_file = file.into_iter().flatten().map(|text| (Origin::File, text.clone()));
+    let given = command_line.get(option.name).into_iter().flatten();
+    let given = given.map(|text| (Origin::CommandLine, text.clone()));
+    let all = default.into_iter().chain(from_file).chain(given);
+    let values = all.map(|(origin, text)| Ok(Said { value: parse(parser, &text)?, origin }));
+    let values: Vec<_> = values.collect::<Result<_, String>>().map_err(anyhow::Error::msg)?;
+    V::from_said(values).ok_or_else(|| anyhow!("--{} has no value", option.name))
 }
 
 /// A type that follows from all that is said: the default, the file, the command line, in this order.

@@ -11,7 +11,7 @@ use super::declaration::{
     declare_options,
 };
 use super::parsers::{MAX_THREADS, command, location, seconds, up_to};
-use super::resolve::{OptionLayers, Said, parse};
+use super::resolve::{Said, parse, value};
 use crate::dashboard::{KeyTable, NotifyWay, ThemeName};
 use crate::figures::condition::Condition;
 use crate::figures::{Export, Format};
