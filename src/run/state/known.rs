@@ -64,7 +64,11 @@ pub fn known(
     let is_unused = is_unused(&file);
     let taken = match held {
         Some((held, lock)) if held == file => Ok(Some(lock)),
-        _ => Lock::take(&file),
+        // The progress in another file may be of this run. It can be taken over only if that file is not locked.
+        other => {
+            drop(other);
+            Lock::take(&file)
+        }
     };
     match taken {
         Ok(lock) => {
