@@ -396,6 +396,7 @@ fn directories_that_are_no_run() {
     let file = place.path().join("file");
     fs::write(&file, "x").expect("a file");
     check(&file, "is a file");
+    check(&file, "neurotop export");
 }
 
 #[test]
