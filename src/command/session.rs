@@ -49,7 +49,11 @@ pub(super) fn check(directory: &Path, mode: Mode) -> anyhow::Result<()> {
     }
     let Ok(metadata) = directory.metadata() else { return Ok(()) };
     if !metadata.is_dir() {
-        bail!("{} is a file; name the directory that holds manifest.json and the batches", shown(directory));
+        bail!(
+            "{} is a file; name the directory that holds manifest.json and the batches, or read an exported summary with \
+             neurotop export",
+            shown(directory)
+        );
     }
     check_runs(directory, mode)
 }

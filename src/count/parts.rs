@@ -232,7 +232,12 @@ mod tests {
                 let axes: Vec<u8> = shape.iter().flat_map(|&axis| (axis as i64).to_le_bytes()).collect();
                 let bits = (steps.saturating_sub(1) * samples * neurons).div_ceil(8);
                 add(format!("{number}.shape.npy"), false, &npy("<i8", false, "3,", &axes));
-                let packed = npy("|u1", false, &format!("{bits},"), &noise(bits, *seed));
+                let mut changed = noise(bits, *seed);
+                let behind = 8 * bits - steps.saturating_sub(1) * samples * neurons;
+                if let Some(last) = changed.last_mut() {
+                    *last &= u8::MAX << behind;
+                }
+                let packed = npy("|u1", false, &format!("{bits},"), &changed);
                 add(format!("{number}.changed.npy"), *deflated, &packed);
                 continue;
             }

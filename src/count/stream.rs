@@ -410,6 +410,21 @@ fn bits(
         let in_block = (end - given).min(length as u64 * 8);
         sink.bits(first + given, scratch.first.bytes(), in_block);
         given += in_block;
+        check_behind(array, scratch.first.bytes(), in_block)?;
     }
     reader.end()
+}
+
+/// `numpy.packbits` leaves the bits behind the last element unset: set ones are of another order of bits, and all counts
+/// of it would be wrong.
+fn check_behind(array: &Array, block: &[u8], bits: u64) -> Result<(), SnapshotError> {
+    let behind = block.last().filter(|_| !bits.is_multiple_of(8)).map_or(0, |last| last << (bits % 8));
+    if behind == 0 {
+        return Ok(());
+    }
+    let turned = SnapshotError::new(
+        "bits are set behind its last element",
+        "pack it with numpy.packbits and its own order of bits, bitorder=\"big\"",
+    );
+    Err(turned.of_member(array.member.name()))
 }

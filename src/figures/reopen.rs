@@ -28,7 +28,7 @@ pub fn reopen(
     stall_after: Duration,
     energy_per_op: Option<EnergyPerOp>,
 ) -> anyhow::Result<Vec<(PathBuf, Run)>> {
-    let advice = "name a file that --export FILE.json wrote";
+    let advice = "name a run's directory, or a file that --export FILE.json wrote";
     let bytes = read_bytes(path, advice)?;
     let runs = parts(&bytes).and_then(|parts| {
         let is_one = parts.len() == 1;

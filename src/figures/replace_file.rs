@@ -3,6 +3,7 @@
 use crate::platform::streams::{self, Stream};
 use crate::platform::{
     allow_all_to_read, is_character_device, is_read_by_nobody, is_writable, make_like, open_at_once, persist,
+    temporary_in,
 };
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use std::fs::{self, File, Metadata};
@@ -113,12 +114,12 @@ fn replace_file(file: &Path, text: &str) -> io::Result<()> {
 }
 
 fn rename_over(file: &Path, old: Option<&Metadata>, text: &str) -> io::Result<()> {
-    let mut temporary = temporary_beside(file)?;
+    let temporary = temporary_beside(file)?;
     if let Some(old) = old {
         // Before it has contents that others may not read.
         make_like(old, temporary.as_file())?;
     }
-    temporary.write_all(text.as_bytes())?;
+    temporary.as_file().write_all(text.as_bytes())?;
     let copy = Arc::new(temporary.as_file().try_clone()?);
     unless_late(streams::asked, move || copy.sync_all())?;
     persist(temporary, file)
@@ -151,7 +152,7 @@ fn temporary_beside(file: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".neurotop-export-");
     allow_all_to_read(&mut builder);
-    builder.tempfile_in(directory_of(file))
+    temporary_in(&builder, directory_of(file))
 }
 
 fn is_of_the_directory(error: &io::Error) -> bool {

@@ -120,7 +120,7 @@ pub fn doubt(doubt: ClockDoubt) -> String {
         ClockDoubt::Ahead(ahead) => {
             format!("the newest file is {} in the future: a clock is wrong", age(ahead))
         }
-        ClockDoubt::AtOnce => "all files were written within a second, as by a copy without times".to_owned(),
+        ClockDoubt::AtOnce => "all files are of one second: a short run, or a copy without times".to_owned(),
         ClockDoubt::Late(delay) => {
             format!("batches appear {} after they were written: copied, or a clock is wrong", age(delay))
         }

@@ -70,16 +70,15 @@ fn remarks(summaries: &[Summary], style: TableStyle) -> impl Iterator<Item = Str
     problems(summaries, style).into_iter().chain(failures(failures_of(summaries), style))
 }
 
-/// How many problems there are, and the gravest in words; `None` if there are none. The conditions have a list of their
-/// own.
+/// How many problems there are, and the gravest in words; `None` if there are none but conditions, which have a list of
+/// their own.
 fn problems(summaries: &[Summary], style: TableStyle) -> Option<String> {
     let head = match summaries.iter().map(Summary::problem_count).sum::<u64>() {
-        0 => return None,
         1 => "1 problem:".to_owned(),
         count => format!("{} problems, the gravest first:", thousands(count.into())),
     };
-    let listed = bullets(spelled_out_of(summaries, ALL_ARE), style);
-    Some(listed.map_or_else(|| head.clone(), |listed| format!("{head}\n\n{listed}")))
+    let listed = bullets(spelled_out_of(summaries, ALL_ARE), style)?;
+    Some(format!("{head}\n\n{listed}"))
 }
 
 fn heading(summary: &Summary, style: TableStyle) -> String {

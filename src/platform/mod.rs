@@ -34,7 +34,9 @@ pub(crate) use shared::{
 pub(crate) use system::{file_system, lower_priority, open_thread_times, sends_no_events, thread_times};
 
 use std::io;
+use std::path::Path;
 use std::time::SystemTime;
+use tempfile::{Builder, NamedTempFile};
 
 /// What a name in a directory leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,15 @@ pub enum JobSignal {
 /// lets nobody else open the file yet.
 pub(crate) fn is_passing(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| shared::PASSING.contains(&code))
+}
+
+/// Makes a temporary file in a directory. What is said of a failure leaves out the file's name, which is another one each
+/// time: it would be another problem each time. Write with `as_file`, whose errors do not name the file either.
+pub(crate) fn temporary_in(builder: &Builder<'_, '_>, directory: &Path) -> io::Result<NamedTempFile> {
+    builder.tempfile_in(directory).map_err(|error| match error.to_string().rsplit_once(" at path ") {
+        Some((why, _)) => io::Error::new(error.kind(), why),
+        None => error,
+    })
 }
 
 /// An error that passes.

@@ -3,6 +3,7 @@
 use super::names::{Names, directory_name};
 use super::tensorboard::{EventWriter, PointPlace, ScalarPoint, TaggedLayer};
 use super::thinning::Thinning;
+use crate::platform::temporary_in;
 use crate::run::{PointTaker, Run};
 use crate::text::{printable, shown};
 use anyhow::Context;
@@ -31,7 +32,7 @@ impl Points {
     pub(super) fn start(directory: &Path, said: &Sender<String>) -> anyhow::Result<Self> {
         let writable = || -> std::io::Result<()> {
             std::fs::create_dir_all(directory)?;
-            tempfile::Builder::new().prefix(".neurotop-").tempfile_in(directory).map(drop)
+            temporary_in(tempfile::Builder::new().prefix(".neurotop-"), directory).map(drop)
         };
         writable().with_context(|| {
             format!("--tensorboard {}: it is no directory that can be written to", shown(directory))

@@ -207,7 +207,7 @@ impl FileTimes {
 pub enum ClockDoubt {
     /// The newest file is this far in the future.
     Ahead(Duration),
-    /// All files are of the same second, as after a copy without times.
+    /// All files are of the same second, as of a short run or after a copy without times.
     AtOnce,
     /// Each batch appears this long after it was written, or later.
     Late(Duration),

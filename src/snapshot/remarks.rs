@@ -12,7 +12,8 @@ pub(super) const NAMES: &str = "name potentials <layer>.post, <layer>.pre or <la
 pub(super) fn remarks(batch: &Batch, says_samples: bool) -> Vec<SnapshotError> {
     let of_axes = says_samples.then(|| samples_first(batch)).flatten();
     let of_some = if of_axes.is_none() { samples_unlike(batch) } else { [None, None] };
-    let of_axes = std::iter::once(of_axes).chain(of_some);
+    let of_all = if of_axes.is_none() && says_samples { no_multiple(batch) } else { None };
+    let of_axes = [of_axes, of_all].into_iter().chain(of_some);
     let others = [without_samples(batch), without_layers(batch), without_elements(batch), ignored(batch)];
     of_axes.chain(others).flatten().collect()
 }
@@ -31,6 +32,20 @@ fn samples_first(batch: &Batch) -> Option<SnapshotError> {
             "in every layer the number of samples is the length of axis 0 and not that of axis 1, here and perhaps \
              later: saved as [B, T, …], updates are counted wrongly",
             "save potentials as [T, B, …], time steps first, as with numpy.swapaxes(potentials, 0, 1)",
+        )
+    })
+}
+
+/// Axis 1 is as long in all layers. It may be longer than the samples are many where layers are called for several parts of
+/// a sample, but then it is a multiple; a number that is always that of a full batch is none in the last batch.
+fn no_multiple(batch: &Batch) -> Option<SnapshotError> {
+    let length = filled(batch).next()?.shape[1];
+    let is_odd = batch.samples > 0 && !length.is_multiple_of(batch.samples);
+    (is_odd && filled(batch).all(|layer| layer.shape[1] == length)).then(|| {
+        SnapshotError::new(
+            "the number of samples is not the length of axis 1 in any layer, nor a part of it, here and perhaps later: what \
+             is per sample is wrong",
+            "write the number of samples in this very batch as samples, as with potentials.shape[1]",
         )
     })
 }

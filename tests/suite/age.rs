@@ -163,7 +163,7 @@ fn clocks_that_are_wrong_are_said_and_give_no_pace() {
     let first = File::options().append(true).open(unknown.join("batch-000000.npz")).expect("a file");
     first.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
     for (run, why) in [
-        (copied, "all files were written within a second, as by a copy without times"),
+        (copied, "all files are of one second: a short run, or a copy without times"),
         (ahead, "the newest file is 1 h in the future: a clock is wrong"),
         (unknown, "it is not known when 1 batch was written"),
     ] {

@@ -205,6 +205,14 @@ fn members_that_do_not_go_together() {
         &["has 0 bytes", "needs 1"],
         &without_post(&[("lif.changed", short), ("lif.shape", bits_shape.clone())]),
     );
+    // Four bits, as with bitorder="little".
+    let turned = Npy { data: vec![1], ..bits_changed.clone() };
+    let of_four = Npy::integers(&[3], &[3, 1, 2]);
+    assert_members_set_aside(
+        "bits behind the last element",
+        &["lif.changed: bits are set behind its last element", "bitorder"],
+        &without_post(&[("lif.changed", turned), ("lif.shape", of_four)]),
+    );
     let negative = Npy::integers(&[3], &[3, -2, 2]);
     assert_members_set_aside(
         "negative axis",
@@ -388,6 +396,7 @@ fn directories_that_are_no_run() {
     let file = place.path().join("file");
     fs::write(&file, "x").expect("a file");
     check(&file, "is a file");
+    check(&file, "neurotop export");
 }
 
 #[test]

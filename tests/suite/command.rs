@@ -272,6 +272,8 @@ fn a_condition_that_holds_fails_the_check() {
         "{named}"
     );
     assert!(!named.contains("Synaptic"), "{named}");
+    let printed = text(&summary(&run, &["--fail-if", "sparsity<16%"]).stdout);
+    assert!(printed.contains("FAILED:") && !printed.contains("1 problem"), "{printed}");
     let (code, named) = check(&["layer:lif9.sparsity<0.1"]);
     assert!(
         code == Some(4)

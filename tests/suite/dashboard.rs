@@ -813,7 +813,7 @@ fn keys_that_do_nothing_are_not_offered() {
 
 #[test]
 fn what_is_wrong_with_the_times_of_files_goes_before_the_producer() {
-    let doubt = "all files were written within a second, as by a copy without times";
+    let doubt = "all files are of one second: a short run, or a copy without times";
     let mut shown = model(&demo(7), at(13));
     shown.summary.run.times.clock = Some(doubt.to_owned());
     for columns in [70, 80, 90, 120, 200] {

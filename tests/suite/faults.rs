@@ -348,7 +348,24 @@ fn assert_figures_in_spite_of_the_export(output: &Output) {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stdout.contains("Effective Neuron Ops"), "{stdout}{stderr}");
-    assert!(stderr.contains("cannot write the export"), "{stderr}");
+    assert!(stderr.contains("cannot write the export") && !stderr.contains(".neurotop-"), "{stderr}");
+}
+
+/// It is said again and again, and must be the same each time, or it would be another problem.
+#[test]
+fn progress_that_finds_no_room_is_said_without_the_name_of_a_temporary_file() {
+    let (run, place) = (directory(), directory());
+    support::small_run(run.path(), 2);
+    fs::write(run.path().join("end.json"), "{}").expect("an end");
+    let watch = "exec \"$0\" watch \"$1\" --state \"$2\" --exit-when-finished";
+    let limited = format!("trap '' XFSZ; ulimit -f 0; {watch}");
+    let without_directory = Path::new("/proc/self/no.state");
+    for (script, state) in [(&*limited, &*place.path().join("no.state")), (watch, without_directory)] {
+        let output = summary_through(script, &[run.path(), state]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(stderr.matches("the progress cannot be kept").count(), 1, "{stderr}");
+        assert!(stderr.contains("os error") && !stderr.contains(".neurotop-"), "{stderr}");
+    }
 }
 
 #[test]

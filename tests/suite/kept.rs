@@ -314,6 +314,25 @@ fn a_run_that_is_watched_through_another_name_from_now_on_keeps_its_progress() {
 }
 
 #[test]
+fn a_pruned_run_that_is_copied_to_another_disk_while_it_is_watched_keeps_its_progress() {
+    let user = User::new();
+    user.pruned_run("exp1", Some("one"), 3);
+    let mut watcher = user.watch("exp1", &["--prune"]);
+    add_batch(&user.path("exp1"), 3);
+    until("it is deleted", || support::batches(&user.path("exp1")).is_empty());
+    let run = user.path("disk/exp1");
+    fs::create_dir_all(&run).expect("a directory");
+    fs::copy(user.path("exp1/manifest.json"), run.join("manifest.json")).expect("copied");
+    fs::remove_dir_all(user.path("exp1")).expect("removed");
+    symlink("disk/exp1", user.path("exp1")).expect("a link");
+    add_batch(&run, 4);
+    until("it is deleted there", || support::batches(&run).is_empty());
+    let (code, export, said) = watcher.leaves();
+    assert_eq!((&export["run"]["batches"], code), (&5.into(), 0), "{said}");
+    assert_eq!(user.states().len(), 1, "{said}");
+}
+
+#[test]
 fn a_pruned_run_that_is_renamed_is_found_by_its_manifest() {
     for id in [Some("one"), None] {
         let user = User::new();

@@ -317,6 +317,7 @@ fn a_file_that_is_no_state_file_is_never_overwritten() {
     let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
     let said = remarks(&watch);
     assert!(said[0].contains("not a regular file") && said[0].contains("nothing deleted"), "{said:?}");
+    assert!(!said.iter().any(|remark| remark.contains("names no directory")), "{said:?}");
     counted(&mut watch, 3);
     assert!(summary(&watch).complete, "the figures are whole");
     leave(watch);

@@ -195,6 +195,30 @@ fn axes_that_say_nothing_are_not_spoken_of() {
     }
 }
 
+/// The samples of a full batch are written of the last one too, which has fewer.
+#[test]
+fn samples_that_are_no_part_of_axis_1_are_named_once() {
+    for (what, shapes, is_named) in [
+        ("the last batch has fewer", vec![("lif", vec![20, 3, 2]), ("other", vec![20, 3])], true),
+        ("a part of them", vec![("lif", vec![20, 2, 2])], true),
+        ("no multiple", vec![("lif", vec![20, 6, 2])], true),
+        ("parts of samples", vec![("lif", vec![20, 8, 2])], false),
+        ("a layer without elements", vec![("lif", vec![20, 4, 2]), ("other", vec![0, 3])], false),
+    ] {
+        let shapes: Vec<(&str, &[usize])> = shapes.iter().map(|(name, shape)| (*name, &shape[..])).collect();
+        let run = directory();
+        support::write_manifest(run.path(), &[LAYER], None);
+        write(run.path(), 0, &batch_of(4, &[("lif", &[20, 4, 2])]));
+        for number in [2, 1] {
+            write(run.path(), number, &batch_of(4, &shapes));
+        }
+        let found = problems(run.path());
+        let found: Vec<_> = found.iter().filter(|(_, _, reason)| reason.contains("axis 1")).collect();
+        assert_eq!(found.len(), usize::from(is_named), "{what}: {found:?}");
+        assert!(found.iter().all(|(path, kind, _)| path == "batch-000001.npz" && kind == "notice"), "{what}");
+    }
+}
+
 /// The manifest of a recorder that stopped before its first batch, and that of its corrected run.
 #[test]
 fn a_recorder_that_stopped_is_named_with_its_reason_until_its_run_is_recorded_again() {

@@ -3,7 +3,7 @@
 //! A producer that writes `"keep": N` in its manifest deletes all but its newest N batches, but only those that this
 //! file in the run's directory lists. Its name begins with a dot, so that no reader takes it for a part of the run.
 
-use crate::platform::{allow_all_to_read, persist};
+use crate::platform::{allow_all_to_read, persist, temporary_in};
 use crate::snapshot::BatchId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -87,8 +87,8 @@ impl Acknowledgement {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".neurotop-counted-");
         allow_all_to_read(&mut builder);
-        let mut file = builder.tempfile_in(directory)?;
-        file.write_all(document.to_string().as_bytes())?;
+        let file = temporary_in(&builder, directory)?;
+        file.as_file().write_all(document.to_string().as_bytes())?;
         persist(file, &directory.join(NAME))
     }
 

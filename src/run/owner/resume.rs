@@ -24,7 +24,6 @@ impl Owner {
     /// from, and what becomes of it from now on.
     pub(super) fn take_known(&mut self, mut known: Known) {
         known.remarks.drain(..).for_each(|remark| self.say(remark));
-        let has_place = known.file.is_some();
         if let Some(why) = known.refused.take() {
             known.file = None;
             known.losses.push(Loss::Possible(why));
@@ -39,13 +38,6 @@ impl Owner {
             None => Keeping::Nothing,
             Some(_) => self.keep.wanted(),
         };
-        if self.options.keeping != self.keep.wanted() && !has_place {
-            self.say(
-                "the system names no directory for state, so that no progress is kept and nothing deleted; name a \
-                 file with --state"
-                    .into(),
-            );
-        }
         if known.is_kept_elsewhere {
             self.say(format!(
                 "{}: another neurotop keeps its progress, and deletes batches where that is asked for; this one \

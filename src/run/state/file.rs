@@ -2,7 +2,7 @@
 
 use super::lock::path_beside;
 use super::{KnownManifest, Progress, VERSION, older};
-use crate::platform::{persist, sync_directory};
+use crate::platform::{persist, sync_directory, temporary_in};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use flate2::CrcWriter;
 use std::fs::{self, File};
@@ -148,8 +148,8 @@ pub fn decode(bytes: &[u8]) -> Result<Progress, Unreadable> {
 pub fn write(path: &Path, progress: &Progress) -> io::Result<()> {
     let directory = directory_of(path);
     create_directory(directory)?;
-    let mut file = tempfile::Builder::new().prefix(".neurotop-state-").tempfile_in(directory)?;
-    write_to(&mut file, progress)?;
+    let file = temporary_in(tempfile::Builder::new().prefix(".neurotop-state-"), directory)?;
+    write_to(&mut file.as_file(), progress)?;
     file.as_file().sync_all()?;
     persist(file, path)?;
     sync_directory(directory)

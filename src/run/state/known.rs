@@ -43,6 +43,10 @@ pub struct Known {
     pub remarks: Vec<String>,
 }
 
+/// Said where the system names no directory.
+const NO_PLACE: &str = "the system names no directory for state, so that no progress is kept and nothing deleted; name a \
+                        file with --state";
+
 /// What an earlier process has kept of a run, with the right to write it. `within` is the directory of runs that it was
 /// found in. `held` is a state file whose lock this process has already. `is_another` says that the directory has
 /// certainly replaced another one.
@@ -55,7 +59,12 @@ pub fn known(
 ) -> Known {
     let directory = canonical(run);
     let mut known = Known { directory: directory.clone(), ..Known::default() };
-    let Some(file) = place.file_for(&directory, within) else { return known };
+    let Some(file) = place.file_for(&directory, within) else {
+        if *place != StatePlace::Nowhere {
+            known.remarks.push(NO_PLACE.into());
+        }
+        return known;
+    };
     known.file = Some(file.clone());
     // Nothing is put beside a file of another program.
     if let Err(Unreadable::NotAStateFile(why)) = read(&file) {
@@ -64,7 +73,11 @@ pub fn known(
     let is_unused = is_unused(&file);
     let taken = match held {
         Some((held, lock)) if held == file => Ok(Some(lock)),
-        _ => Lock::take(&file),
+        // The progress in another file may be of this run. It can be taken over only if that file is not locked.
+        other => {
+            drop(other);
+            Lock::take(&file)
+        }
     };
     match taken {
         Ok(lock) => {
