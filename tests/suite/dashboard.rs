@@ -199,7 +199,7 @@ fn by<T>(columns: &ListColumns<T>, heading: &str) -> Sort {
         .columns
         .iter()
         .position(|column| column.heading == heading)
-        .and_then(|column| columns.sorting().first(column))
+        .and_then(|column| columns.orders().into_iter().find(|order| order.column == Some(column)))
         .expect("a column that sorts")
 }
 
@@ -869,7 +869,7 @@ fn a_click_on_a_heading_sorts_by_it_and_again_reverses() {
             (state.layers.sort, heading_of(column, &state, &screen))
         };
         let (sort, heading) = click(area.x, area.y);
-        let Some(first) = LAYERS.sorting().first(column) else {
+        let Some(first) = LAYERS.orders().into_iter().find(|order| order.column == Some(column)) else {
             assert_eq!(LAYERS.columns[column].heading, "trend");
             assert_eq!(sort.column, None, "the list cannot be sorted by the trend");
             continue;
@@ -1911,14 +1911,14 @@ fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
     screen_of(120, 40, &run, &mut state, at(62));
     assert_eq!(state.ranks.selected, 30);
     // Every column sorts, both ways, and walks in a circle.
-    let sorting = RANKS.sorting();
-    for &sort in sorting.choices() {
+    let orders = RANKS.orders();
+    for &sort in &orders {
         let reversed = Sort { descending: !sort.descending, ..sort };
         let order = RANKS.order(&ranks, sort);
         assert_ne!(order, RANKS.order(&ranks, reversed), "{sort:?}");
         assert_eq!(order.iter().collect::<HashSet<_>>().len(), 400);
     }
-    for _ in sorting.choices() {
+    for _ in orders {
         act(&mut state, Action::Side(1), &run);
     }
     assert_eq!(state.ranks.sort, by(&RANKS, "state"));

@@ -490,14 +490,8 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme
         drawn: drawn[at],
         is_unpriced: matches!(&subjects[at], Subject::Layer(name) if unpriced(name)),
     };
-    let list = ListView {
-        title: "Lines".to_owned(),
-        note: Line::styled(" Enter draws ", theme.dim),
-        columns: &CHART_LINES,
-        len: subjects.len(),
-        row: &row,
-        row_height: 1,
-    };
+    let note = Line::styled(" Enter draws ", theme.dim);
+    let list = ListView::new("Lines".to_owned(), note, &CHART_LINES, subjects.len(), &row);
     state.places.list = list.draw(frame, area, &mut state.chart_lines, model, theme);
 }
 

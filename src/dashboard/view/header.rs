@@ -80,14 +80,8 @@ fn draw_first(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
     spans.extend(title(model, theme, name).spans);
     frame.render_widget(Line::from(spans), area);
     frame.render_widget(Paragraph::new(badge.clone()).alignment(Alignment::Right), area);
-    tabs::draw(
-        frame,
-        Rect { x: area.x + (brand.len() + name + 3) as u16, ..area },
-        labels,
-        model,
-        theme,
-        state,
-    );
+    let behind = Rect { x: area.x + (brand.len() + name + 3) as u16, ..area };
+    tabs::draw(frame, behind, labels, model, theme, state);
 }
 
 /// The name of the run and, where that does not tell which it is, its directory, in at most `room` columns. Where there

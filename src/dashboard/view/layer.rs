@@ -317,7 +317,7 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
         (&["sparsity"], Figure::SPARSITY),
     ];
     let compared = compared.map(|(labels, compared)| {
-        let change = changes::of_row(compared, layer, model).map(|change| changes::span(&change, theme));
+        let change = changes::of_row(compared, layer, model, theme);
         let (value, short_value) = figure(compared, layer);
         Fact { labels, value, short_value, change }
     });

@@ -3,7 +3,7 @@
 use super::super::bindings::Action;
 use super::super::columns::{Cell, LAYERS};
 use super::super::layer_tree::{LayerRow, RowKind, sum};
-use super::list::{Extras, ListView};
+use super::list::ListView;
 use super::{Theme, UiState, ViewModel, filter};
 use crate::figures::LayerFigures;
 use crate::text::thousands;
@@ -50,23 +50,17 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     if filter.is_empty() && title.width() + PER_SAMPLE.len() <= room {
         title += PER_SAMPLE;
     }
-    let list = ListView {
-        title,
-        note,
-        columns: &LAYERS,
-        len: rows.len(),
-        row: &|at| {
-            let row = rows[at].figures(layers).into_owned();
-            compared(row, rows[at].layers(), model, |name| rows[at].is_around(name) && filter.shows(name))
-        },
-        row_height: 1,
+    let row = |at: usize| {
+        let row = rows[at].figures(layers).into_owned();
+        compared(row, rows[at].layers(), model, |name| rows[at].is_around(name) && filter.shows(name))
     };
     let is_filtered = !filter.is_empty() && filter.fault().is_none() && !shown.is_empty();
     let name = || format!("sum of {}", thousands(shown.len() as u128));
     let sum =
         is_filtered.then(|| compared(sum(&name(), &shown, layers), &shown, model, |name| filter.shows(name)));
-    let extras = Extras { label: Some(&label), sum, common };
-    state.places.list = list.draw_with(extras, frame, area, &mut state.layers, model, theme);
+    let list = ListView::new(title, note, &LAYERS, rows.len(), &row);
+    let list = ListView { label: Some(&label), sum, common, ..list };
+    state.places.list = list.draw(frame, area, &mut state.layers, model, theme);
     if rows.is_empty() && !filter.is_empty() {
         draw_nothing(frame, state.places.list.inside, theme, state);
     }

@@ -1,6 +1,6 @@
 //! The ranks: the list of all, a panel of the overview, and a line where there is no room for more.
 
-use super::super::columns::{RANK_PANEL, RANKS, state_style};
+use super::super::columns::{MOST_URGENT, RANK_PANEL, RANKS, state_style};
 use super::super::list_state::ListState;
 use super::list::ListView;
 use super::{Theme, UiState, ViewModel, filter, panel};
@@ -25,14 +25,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     }
     let order = state.shown_ranks(model);
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
-    let list = ListView {
-        title: filter::title("Ranks", &state.ranks.filter, Some((order.len(), ranks.len())), room),
-        note,
-        columns: &RANKS,
-        len: order.len(),
-        row: &|at| &ranks[order[at]],
-        row_height: 1,
-    };
+    let title = filter::title("Ranks", &state.ranks.filter, Some((order.len(), ranks.len())), room);
+    let row = |at: usize| &ranks[order[at]];
+    let list = ListView::new(title, note, &RANKS, order.len(), &row);
     state.places.list = list.draw(frame, area, &mut state.ranks, model, theme);
 }
 
@@ -62,15 +57,9 @@ pub(super) fn panel_height(model: &ViewModel) -> u16 {
 /// Draws the panel: as many ranks as there is room for, those that need attention first.
 pub(super) fn draw_panel(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let ranks = &model.summary.ranks;
-    let order = RANKS.order(ranks, RANKS.first_sort());
-    let list = ListView {
-        title: title(model),
-        note: Line::default(),
-        columns: &RANK_PANEL,
-        len: order.len(),
-        row: &|at| &ranks[order[at]],
-        row_height: 1,
-    };
+    let order = RANKS.order(ranks, MOST_URGENT);
+    let row = |at: usize| &ranks[order[at]];
+    let list = ListView::new(title(model), Line::default(), &RANK_PANEL, order.len(), &row);
     list.draw(frame, area, &mut ListState::text(), model, theme);
 }
 

@@ -55,11 +55,6 @@ impl StepSums {
         }
         sums
     }
-
-    /// Whether there are steps that are not kept one by one.
-    fn leave_out_steps(&self) -> bool {
-        self.by_step.iter().sum::<u128>() < self.all
-    }
 }
 
 /// Where the parts of the view go.
@@ -165,13 +160,8 @@ fn draw_head(frame: &mut Frame<'_>, places: &StepPlaces, axis: StepAxis, theme: 
     let head = places.head;
     frame.render_widget(Line::styled(elide("layer", places.names.into()), theme.dim), head);
     frame.render_widget(Line::styled("updates", theme.dim).right_aligned(), places.edge(head));
-    draw_numbers(
-        frame,
-        Rect { height: head.height, ..Rect { y: head.y, ..axis.area } },
-        axis,
-        state.step,
-        theme,
-    );
+    let numbers = Rect { y: head.y, height: head.height, ..axis.area };
+    draw_numbers(frame, numbers, axis, state.step, theme);
 }
 
 /// Writes the numbers of the steps, which begin with 1: that of the cursor, then as many others as fit.
@@ -262,10 +252,8 @@ fn draw_totals(
     }
     let last = Rect { y: rows.bottom() - 1, height: 1, ..rows };
     frame.render_widget(Line::styled(elide("together", places.names.into()), theme.dim), last);
-    frame.render_widget(
-        Line::styled(written(sums.all, places.sums), theme.strong).right_aligned(),
-        places.edge(last),
-    );
+    let all = Line::styled(written(sums.all, places.sums), theme.strong);
+    frame.render_widget(all.right_aligned(), places.edge(last));
     let values: Vec<f64> = sums.by_step.iter().map(|&updates| updates as f64).collect();
     let highest = values.iter().skip(1).copied().fold(0.0, f64::max);
     let area = Rect { y: rows.y, height: rows.height, ..axis.area };
@@ -354,7 +342,7 @@ fn draw_legend(frame: &mut Frame<'_>, area: Rect, axis: StepAxis, sums: &StepSum
     if together > 1 {
         parts.push(Span::styled(format!("  a column: the mean of up to {together} steps"), theme.warn));
     }
-    if sums.leave_out_steps() {
+    if sums.by_step.iter().sum::<u128>() < sums.all {
         parts.push(Span::styled("  later steps are not kept one by one", theme.warn));
     }
     parts.push(Span::styled("  • the first step updates all", theme.dim));
