@@ -1963,3 +1963,28 @@ fn an_exported_run_is_drawn_as_it_was() {
         |screen: &str| screen.split_once(" mean ").expect("a mean").1.lines().next().map(str::to_owned);
     assert_eq!(statistics(&again), statistics(&live));
 }
+
+#[test]
+fn a_run_without_ranks_is_told_in_whole_words_and_one_sample_is_no_plural() {
+    let run = golden_run("float64");
+    let model = model(&run, at(4));
+    let ranks = draw_on(40, 10, &model, &mut on(View::Ranks)).to_string();
+    assert!(ranks.contains("prefix of batches' names."), "{ranks}");
+    let charts = draw_on(80, 24, &model, &mut on(View::Charts)).to_string();
+    assert!(charts.contains("batch 2, 1 sample,"), "{charts}");
+}
+
+#[test]
+fn ascii_draws_a_neuron_in_a_whole_cell_however_many_colours_there_are() {
+    let run = demo(7);
+    let model = with_detail(detail(&run, "lif1"), &model(&run, at(13)));
+    let look = Appearance { symbols: Symbols::Ascii, ..themed(ThemeName::Dark, ColourDepth::Palette) };
+    let mut state = UiState::new(look);
+    state.view = View::Layer;
+    let screen = draw_on(120, 40, &model, &mut state);
+    let cells = screen.buffer().content();
+    assert!(cells.iter().all(|cell| cell.bg == Color::Reset), "half of such a cell would hide the other");
+    let colours: HashSet<Color> =
+        cells.iter().filter(|cell| cell.symbol() == "@").map(|cell| cell.fg).collect();
+    assert!(colours.len() > 4, "{colours:?}");
+}

@@ -16,7 +16,7 @@ use crate::run::interval::along;
 use crate::run::series::Point;
 use crate::run::sums::Operations;
 use crate::run::tally::quotient;
-use crate::text::{compact_by, compact_within, decimal_within, percent_within, thousands};
+use crate::text::{compact_by, compact_within, decimal_within, numbered, percent_within};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -540,7 +540,8 @@ fn place_line(
     let place = at.map_or(axis.last_place(), |stop| stop.place);
     // Those of several runs may differ.
     let point = points.filter(|_| !axis.are_numbers()).find(|(span, _)| span.1 == place);
-    spans.extend(point.map(|(_, point)| Span::raw(format!(", {} samples", thousands(point.sums.samples)))));
+    let samples = point.map(|(_, point)| numbered(point.sums.samples, ["sample", "samples"]));
+    spans.extend(samples.map(|samples| Span::raw(format!(", {samples}"))));
     if at.is_none() && !axis.are_numbers() && !axis.stops().is_empty() {
         spans.push(Span::styled(", the newest", theme.dim));
     }

@@ -3,6 +3,7 @@
 use super::super::columns::{MOST_URGENT, RANK_PANEL, RANKS, state_style};
 use super::super::list_state::ListState;
 use super::list::ListView;
+use super::wrap::wrapped;
 use super::{Theme, UiState, ViewModel, filter, panel};
 use crate::figures::RankFigures;
 use crate::run::ranks::RankState;
@@ -33,8 +34,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
 
 fn draw_none(frame: &mut Frame<'_>, area: Rect, note: Line<'_>, model: &ViewModel, theme: &Theme) {
     let inside = panel(frame, area, title(model), note, theme);
-    let lines = ["This run has no ranks.", "A rank is a directory rank-R or a prefix of batches' names."];
-    for (line, row) in lines.into_iter().zip(inside.rows()) {
+    let texts = ["This run has no ranks.", "A rank is a directory rank-R or a prefix of batches' names."];
+    let lines = texts.into_iter().flat_map(|text| wrapped(text, inside.width.into()));
+    for (line, row) in lines.zip(inside.rows()) {
         frame.render_widget(Line::styled(line, theme.dim), row);
     }
 }
