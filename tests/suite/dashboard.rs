@@ -19,7 +19,7 @@ use neurotop::run::timing::Timing;
 use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
 use neurotop::run::{Run, Status};
 use neurotop::snapshot::{Batch, BatchId, End, LayerShape, Manifest, SnapshotError};
-use neurotop::text::{compact, decimal_within};
+use neurotop::text::{compact, decimal_within, told_apart};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
@@ -1987,4 +1987,49 @@ fn ascii_draws_a_neuron_in_a_whole_cell_however_many_colours_there_are() {
     let colours: HashSet<Color> =
         cells.iter().filter(|cell| cell.symbol() == "@").map(|cell| cell.fg).collect();
     assert!(colours.len() > 4, "{colours:?}");
+}
+
+#[test]
+fn layers_and_runs_that_look_alike_are_told_apart_on_every_screen_and_in_every_table() {
+    let names = ["net.caf\u{e9}", "net.cafe\u{301}", "net.lif", "net.lif ", "net.out"];
+    let told = ["net.caf\u{e9}", r"net.cafe\u{301}", "net.lif", r"net.lif\u{20}", "net.out"];
+    let shapes = names.map(|name| LayerShape { name: name.to_owned(), neurons: Some(vec![4]) });
+    let layers = names.map(|_| LayerCount {
+        updates: 11,
+        dense: 16,
+        updates_by_step: vec![8, 3],
+        ..LayerCount::default()
+    });
+    let mut run = empty();
+    let count = BatchCount { samples: 2, shapes: Arc::new(shapes), layers: layers.to_vec() };
+    apply(&mut run, [counted(0, count), account(1, 0, 0)], at(2));
+    let mut model = model(&run, at(2));
+    for view in [View::Overview, View::Charts, View::Steps] {
+        let screen = draw_on(200, 50, &model, &mut on(view)).to_string();
+        assert!(told.iter().all(|name| screen.contains(name)), "{view:?}: {screen}");
+    }
+    let mut state = on(View::Layer);
+    state.layers.selected = 3;
+    for (columns, rows) in [(40, 10), (120, 40)] {
+        let screen = draw_on(columns, rows, &model, &mut state).to_string();
+        assert!(screen.contains(told[3]), "{screen}");
+    }
+    let mut tree = UiState::default();
+    tree.is_tree = true;
+    assert!(draw_on(120, 40, &model, &mut tree).to_string().contains(r"lif\u{20}"));
+
+    let summary = Summary::new(&run, at(2));
+    for format in ["text", "md", "html"] {
+        let format = <Format as clap::ValueEnum>::from_str(format, false).expect("a format");
+        let text = Report::Run(&summary).render(format, false).expect("a document").replace("\\\\", "\\");
+        assert!(text.contains(r"lif\u{20}") && text.contains(r"cafe\u{301}"), "{text}");
+    }
+    let json = Report::Run(&summary).render(Format::JSON, false).expect("JSON");
+    assert!(json.contains(r#""net.lif ""#) && json.contains("net.cafe\u{301}"), "{json}");
+
+    let row = |name: &str| RunRow { name: name.to_owned(), ..rows()[0].clone() };
+    model.rows = vec![row("exp"), row("exp ")];
+    model.run_names = told_apart(["exp", "exp "].into_iter());
+    let screen = draw_on(120, 40, &model, &mut on(View::Runs)).to_string();
+    assert!(screen.contains(r"exp\u{20}"), "{screen}");
 }

@@ -71,6 +71,13 @@ impl Cell {
         Self { common: context.common, ..Self::new(text, style) }
     }
 
+    /// The name of a layer.
+    pub fn layer(name: &str, style: Style, model: &ViewModel) -> Self {
+        // What names share does not tell these apart.
+        let common = if model.layer_names.contains_key(name) { (0, 0) } else { model.layer_ends };
+        Self { common, ..Self::new(model.layer_name(name), style) }
+    }
+
     /// Its text in at most `room` columns.
     pub fn within(&self, room: usize) -> String {
         elide_common(&self.text, self.common, room, true)

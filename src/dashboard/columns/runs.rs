@@ -30,7 +30,8 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
             run_marks(row.number, None, context.model, context.theme)
         }),
         Column::text("run", 14..=14, ALWAYS, |row: &RunRow, context| {
-            Cell::name(row.name.clone(), context.theme.strong, context)
+            let name = context.model.run_name(&row.name);
+            Cell::name(name, context.theme.strong, context)
         })
         .growing()
         .ascending(|row| SortKey::Text(&row.name)),

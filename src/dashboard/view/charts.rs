@@ -161,13 +161,13 @@ fn run_of(subject: &Subject, model: &ViewModel) -> Option<usize> {
 fn name_of(subject: &Subject, has_several: bool, model: &ViewModel, theme: &Theme) -> Cell {
     let number = match (subject, run_of(subject, model)) {
         (Subject::Layer(name), _) => {
-            return Cell { common: model.layer_ends, ..Cell::new(name.clone(), Style::new()) };
+            return Cell::layer(name, Style::new(), model);
         }
         _ if !has_several => return Cell::new(TOTAL, Style::new()),
         (_, number) => number.unwrap_or(model.shown),
     };
     let label = match model.row(number) {
-        Some(row) => row.label(),
+        Some(row) => model.run_name(row.label()),
         None if number == model.shown => model.run.name(),
         None => "no longer listed",
     };

@@ -87,7 +87,7 @@ fn draw_first(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
 /// The name of the run and, where that does not tell which it is, its directory, in at most `room` columns. Where there
 /// is no room for both, the directory is what tells more.
 fn title(model: &ViewModel, theme: &Theme, room: usize) -> Line<'static> {
-    let name = &model.summary.run.name;
+    let name = model.run_name(&model.summary.run.name);
     let Some(directory) = model.directory() else {
         return Line::from(Span::styled(elide(name, room), theme.strong));
     };

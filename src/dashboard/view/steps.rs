@@ -2,6 +2,7 @@
 //! the sums at its edges.
 
 use super::super::bindings::Action;
+use super::super::columns::Cell;
 use super::super::heat;
 use super::super::list_state::ListPlaces;
 use super::super::step_axis::StepAxis;
@@ -124,17 +125,22 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         state.step_rows.settle(shown.len(), usize::from(StepPlaces::new(inner, shown.len(), 0).rows.height));
     let seen: Vec<&LayerFigures> =
         shown.iter().skip(first).take(inner.height.into()).map(|&at| &layers[at]).collect();
-    let longest = seen.iter().map(|layer| elide(&layer.name, inner.width.into()).width()).max().unwrap_or(0);
+    let longest = seen
+        .iter()
+        .map(|layer| elide(model.layer_name(&layer.name), inner.width.into()).width())
+        .max()
+        .unwrap_or(0);
     let places = StepPlaces::new(inner, shown.len(), (longest as u16).clamp(NAMES.0, NAMES.1));
-    let common = (longest > usize::from(places.names)).then_some(model.layer_ends);
+    let is_tight = longest > usize::from(places.names);
     let axis = StepAxis::within(places.map(places.rows), sums.by_step.len());
     state.step = state.step.map(|step| step.min(axis.steps - 1));
     draw_head(frame, &places, axis, theme, state);
     for ((at, layer), row) in seen.iter().enumerate().zip(places.rows.rows()) {
         let is_selected = first + at == state.step_rows.selected;
-        let name = match common {
-            Some(common) => elide_common(&layer.name, common, places.names.into(), false),
-            None => elide(&layer.name, places.names.into()),
+        let name = Cell::layer(&layer.name, theme.strong, model);
+        let name = match is_tight {
+            true => elide_common(&name.text, name.common, places.names.into(), false),
+            false => elide(&name.text, places.names.into()),
         };
         draw_row(frame, row, &places, axis, (layer, &name, sums.highest, is_selected), model, theme);
     }
@@ -294,7 +300,7 @@ fn draw_values(
 ) {
     let Some(layer) = selected.filter(|_| area.height > 0) else { return };
     let room = usize::from(area.width / 3).max(8);
-    let name = elide_common(&layer.name, model.layer_ends, room, true);
+    let name = Cell::layer(&layer.name, theme.accent, model).within(room);
     let steps = by_step(layer, model);
     let Some(step) = state.step else {
         let updates = layer.sums.updates.unwrap_or_default().effective;
