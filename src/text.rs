@@ -3,6 +3,7 @@
 use indicatif::HumanBytes;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -241,6 +242,70 @@ fn is_unprintable(character: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// What to show for those names of a list that would look like another one: there, combining marks and blanks that are not
+/// seen are escaped. `é` may be one character or two, and a blank at the end is not seen.
+pub fn told_apart<'a>(names: impl Iterator<Item = &'a str> + Clone) -> HashMap<String, String> {
+    let is_seen = |name: &str| name.is_ascii() && !name.contains("  ") && name.trim_matches(' ') == name;
+    if names.clone().all(is_seen) {
+        return HashMap::new();
+    }
+    // Names of the same words differ in blanks. Names of the same outline, but not as many characters, may be the same
+    // text with and without combining marks; to be sure would take all of Unicode's decompositions.
+    let mut same_words: HashMap<String, HashSet<&str>> = HashMap::new();
+    let mut same_outline: HashMap<String, HashSet<usize>> = HashMap::new();
+    for name in names.clone() {
+        let words = words(name);
+        same_outline.entry(outline(&words)).or_default().insert(words.chars().count());
+        same_words.entry(words).or_default().insert(name);
+    }
+    let looks_like_another = |name: &&str| {
+        let words = words(name);
+        same_outline.get(&outline(&words)).is_some_and(|lengths| lengths.len() > 1)
+            || same_words.get(&words).is_some_and(|names| names.len() > 1)
+    };
+    let spelled_out = names.filter(looks_like_another).map(|name| (name.to_owned(), spelled_out(name)));
+    spelled_out.filter(|(name, shown)| name != shown).collect()
+}
+
+/// A name with the blanks in it that are seen.
+fn words(name: &str) -> String {
+    name.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A character for each that is seen: itself if it is ASCII, and one for all others.
+fn outline(name: &str) -> String {
+    const OTHER: char = '?';
+    let mut outline = String::with_capacity(name.len());
+    for character in name.chars() {
+        if is_mark(character) {
+            outline.pop();
+        }
+        outline.push(if character.is_ascii() { character } else { OTHER });
+    }
+    outline
+}
+
+/// A name with its combining marks escaped, and the blanks at its ends and beside others.
+pub fn spelled_out(name: &str) -> String {
+    let end = name.trim_end_matches(' ').len();
+    let (mut text, mut is_behind_blank) = (String::new(), true);
+    for (at, character) in name.char_indices() {
+        let is_blank = character == ' ';
+        if is_mark(character) || is_blank && (is_behind_blank || at >= end) {
+            text.extend(character.escape_unicode());
+        } else {
+            text.push(character);
+        }
+        is_behind_blank = is_blank;
+    }
+    text
+}
+
+/// Whether a character is drawn with the one before it.
+fn is_mark(character: char) -> bool {
+    character.width() == Some(0) && !is_unprintable(character)
+}
+
 /// How many characters one column may take, since there can be millions of marks without width.
 const CHARACTERS_PER_COLUMN: usize = 4;
 
@@ -403,6 +468,35 @@ mod tests {
             (1200, Some(1), "1,200 of 1 batch"),
         ] {
             assert_eq!(part_of(count, whole, names), text);
+        }
+    }
+
+    #[test]
+    fn names_that_look_the_same_are_told_apart_and_no_others() {
+        let shown = |names: &[&str]| -> Vec<String> {
+            let apart = told_apart(names.iter().copied());
+            let shown = names.iter().map(|&name| apart.get(name).map_or(name, String::as_str));
+            shown.map(str::to_owned).collect()
+        };
+        for (names, told) in [
+            (["lif", "lif "], ["lif", "lif\\u{20}"]),
+            (["a b", " a  b"], ["a b", "\\u{20}a \\u{20}b"]),
+            (["\u{e9}.lif", "e\u{301}.lif"], ["\u{e9}.lif", "e\\u{301}.lif"]),
+            // A syllable of Korean, and the three letters of another form of it.
+            (["\u{ac01}", "\u{1100}\u{1161}\u{11a8}"], ["\u{ac01}", "\u{1100}\\u{1161}\\u{11a8}"]),
+        ] {
+            assert_eq!(shown(&names), told);
+        }
+        for alone in [
+            ["lif1 ", "lif2 "],
+            ["e\u{301}", "e\u{300}"],
+            ["e\u{301}", "a\u{301}"],
+            ["\u{e9}", "\u{e8}"],
+            ["lif", "lif"],
+            ["a b", "ab"],
+            ["", " a"],
+        ] {
+            assert_eq!(shown(&alone), alone);
         }
     }
 

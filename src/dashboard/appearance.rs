@@ -69,12 +69,8 @@ pub enum ThemeName {
 impl ThemeName {
     /// The next theme, in a circle.
     pub fn next(self) -> Self {
-        match self {
-            Self::Dark => Self::Light,
-            Self::Light => Self::ColourBlind,
-            Self::ColourBlind => Self::Monochrome,
-            Self::Monochrome => Self::Dark,
-        }
+        let all = Self::value_variants();
+        all[(self as usize + 1) % all.len()]
     }
 
     /// That for the background that some terminals name in `COLORFGBG`, as in `0;15`: 7 and 15 are white.

@@ -2,7 +2,7 @@
 //! configuration are made from it.
 
 use super::key::Key;
-use super::key_table::KeyTable;
+use super::key_table::{ANSWER_KEYS, EDIT_KEYS, KeyTable};
 use super::list_state::Motion;
 use super::ui_state::{Request, View};
 use ratatui::crossterm::event::{
@@ -374,47 +374,25 @@ pub static ANSWERS: [Binding; 3] = [
 ];
 
 /// What the keys are about, in the order of the help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyGroup {
-    Everywhere,
-    Views,
-    Lists,
-    Layers,
-    Charts,
-    Runs,
-}
-
-impl KeyGroup {
-    pub const ALL: [Self; 6] =
-        [Self::Everywhere, Self::Views, Self::Lists, Self::Layers, Self::Charts, Self::Runs];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Everywhere => "In every view",
-            Self::Views => "From view to view",
-            Self::Lists => "In every list and text",
-            Self::Layers => "Layers",
-            Self::Charts => "Charts",
-            Self::Runs => "Runs",
-        }
-    }
-}
+pub const KEY_GROUPS: [&str; 6] =
+    ["In every view", "From view to view", "In every list and text", "Layers", "Charts", "Runs"];
 
 impl Action {
     /// What its key is about.
-    pub fn group(self) -> KeyGroup {
+    pub fn group(self) -> &'static str {
+        let [everywhere, views, lists, layers, charts, runs] = KEY_GROUPS;
         match self {
-            Self::View(_) | Self::Toggle(_) | Self::NextView(_) | Self::Open | Self::Back => KeyGroup::Views,
+            Self::View(_) | Self::Toggle(_) | Self::NextView(_) | Self::Open | Self::Back => views,
             Self::Go(_)
             | Self::Side(_)
             | Self::SortColumn(_)
             | Self::SortReverse
             | Self::Filter
-            | Self::Ask(Request::Copy) => KeyGroup::Lists,
-            Self::Tree => KeyGroup::Layers,
-            Self::Zoom(_) | Self::Pan(_) | Self::Whole | Self::Scale | Self::Lines => KeyGroup::Charts,
-            Self::NextRun(_) | Self::Baseline | Self::MarkRun => KeyGroup::Runs,
-            _ => KeyGroup::Everywhere,
+            | Self::Ask(Request::Copy) => lists,
+            Self::Tree => layers,
+            Self::Zoom(_) | Self::Pan(_) | Self::Whole | Self::Scale | Self::Lines => charts,
+            Self::NextRun(_) | Self::Baseline | Self::MarkRun => runs,
+            _ => everywhere,
         }
     }
 }
@@ -447,8 +425,8 @@ pub fn action(event: &KeyEvent, mode: KeyMode, view: View, table: &KeyTable) -> 
     let key = Key::from_event(event);
     match mode {
         KeyMode::Commands => table.action_in(view, key),
-        KeyMode::Typing => KeyTable::edits().action(key).or(typed(key)),
-        KeyMode::Confirming => Some(KeyTable::answers().action(key).unwrap_or(Action::Refuse)),
+        KeyMode::Typing => EDIT_KEYS.action(key).or(typed(key)),
+        KeyMode::Confirming => Some(ANSWER_KEYS.action(key).unwrap_or(Action::Refuse)),
     }
 }
 

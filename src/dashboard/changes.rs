@@ -8,7 +8,6 @@ use crate::figures::{
     TotalFigures,
 };
 use crate::run::interval::Uncertainty;
-use ratatui::style::Style;
 use ratatui::text::Span;
 
 /// A row that has figures: in a list, or the total.
@@ -104,22 +103,23 @@ impl FigureRow for RunRow {
 }
 
 /// The change of a figure of a row, without values if the baseline lacks the row; `None` where nothing is compared.
-pub(super) fn of_row(figure: &'static Figure, row: &impl FigureRow, model: &ViewModel) -> Option<Change> {
+pub(super) fn of_row(
+    figure: &'static Figure,
+    row: &impl FigureRow,
+    model: &ViewModel,
+    theme: &Theme,
+) -> Option<Span<'static>> {
     let base = row.base(model)?;
     let new = figure.value(row.figures().0).map(Number::as_f64);
-    Some(Change { figure, base: base.and_then(|base| base.value(figure)), new })
-}
-
-/// The colour of a change.
-pub(super) fn style(change: &Change, theme: &Theme) -> Style {
-    match change.direction() {
-        Some(Direction::Better) => theme.good,
-        Some(Direction::Worse) => theme.bad,
-        Some(Direction::Same) | None => theme.dim,
-    }
+    Some(span(&Change { figure, base: base.and_then(|base| base.value(figure)), new }, theme))
 }
 
 /// A change as it is written behind its figure.
 pub(super) fn span(change: &Change, theme: &Theme) -> Span<'static> {
-    Span::styled(change.text(), style(change, theme))
+    let style = match change.direction() {
+        Some(Direction::Better) => theme.good,
+        Some(Direction::Worse) => theme.bad,
+        Some(Direction::Same) | None => theme.dim,
+    };
+    Span::styled(change.text(), style)
 }

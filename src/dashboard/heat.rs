@@ -44,7 +44,7 @@ pub(super) fn colour(share: f64, look: Appearance) -> Option<Color> {
 }
 
 /// The character of a share between 0 and 1. Only 0 is blank.
-pub(super) fn shade(share: f64) -> char {
+fn shade(share: f64) -> char {
     let steps = (SHADES.len() - 1) as f64;
     let level = (share.clamp(0.0, 1.0) * steps).ceil() as usize;
     SHADES[level.min(SHADES.len() - 1)]

@@ -56,13 +56,21 @@ pub struct KeyTable {
     rows: Vec<KeyRow>,
 }
 
+/// The keys while a filter is typed, and while a question is asked.
+pub static EDIT_KEYS: LazyLock<KeyTable> = LazyLock::new(|| KeyTable::for_bindings(&EDITS));
+pub static ANSWER_KEYS: LazyLock<KeyTable> = LazyLock::new(|| KeyTable::for_bindings(&ANSWERS));
+
 impl Default for KeyTable {
     fn default() -> Self {
-        Self { rows: BINDINGS.iter().map(KeyRow::new).collect() }
+        Self::for_bindings(&BINDINGS)
     }
 }
 
 impl KeyTable {
+    fn for_bindings(bindings: &'static [Binding]) -> Self {
+        Self { rows: bindings.iter().map(KeyRow::new).collect() }
+    }
+
     /// The table with new keys for some actions. Ctrl-C always quits.
     ///
     /// # Errors
@@ -79,20 +87,6 @@ impl KeyTable {
         }
         table.check()?;
         Ok(table)
-    }
-
-    /// The keys while a filter is typed.
-    pub fn edits() -> &'static Self {
-        static TABLE: LazyLock<KeyTable> =
-            LazyLock::new(|| KeyTable { rows: EDITS.iter().map(KeyRow::new).collect() });
-        &TABLE
-    }
-
-    /// The keys while a question is asked.
-    pub fn answers() -> &'static Self {
-        static TABLE: LazyLock<KeyTable> =
-            LazyLock::new(|| KeyTable { rows: ANSWERS.iter().map(KeyRow::new).collect() });
-        &TABLE
     }
 
     /// A key may do something in one view and something else elsewhere, apart from Ctrl-C.
@@ -163,11 +157,9 @@ mod tests {
 
     #[test]
     fn the_default_keys_are_keys_without_a_conflict() {
-        for (table, bindings) in [
-            (&KeyTable::default(), &BINDINGS[..]),
-            (KeyTable::edits(), &EDITS),
-            (KeyTable::answers(), &ANSWERS),
-        ] {
+        for (table, bindings) in
+            [(&KeyTable::default(), &BINDINGS[..]), (&EDIT_KEYS, &EDITS), (&ANSWER_KEYS, &ANSWERS)]
+        {
             assert_eq!(table.check(), Ok(()));
             for (row, binding) in table.rows().iter().zip(bindings) {
                 assert_eq!(row.keys, keys(binding.keys), "{}", binding.name);

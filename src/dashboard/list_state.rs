@@ -1,7 +1,7 @@
 //! Where the user is in a list: its order, its filter, the selected row and the first row in sight. Texts are lists of lines
 //! without a selected one.
 
-use super::columns::{Sort, Sorting};
+use super::columns::Sort;
 use super::filter::Filter;
 use crate::text::thousands;
 use ratatui::layout::Rect;
@@ -100,13 +100,19 @@ impl ListState {
         again
     }
 
-    /// Sorts by a column, or where the list is sorted by it already, turns the order around.
-    pub fn sort_by(&mut self, column: usize, sorting: &Sorting) {
-        match sorting.first(column) {
+    /// Sorts by a column, where one of these orders does; where the list is sorted by it already, turns its order around.
+    pub fn sort_by(&mut self, column: usize, orders: &[Sort]) {
+        match orders.iter().find(|order| order.column == Some(column)) {
             None => {}
             Some(_) if self.sort.column == Some(column) => self.sort.descending = !self.sort.descending,
-            Some(first) => self.sort = first,
+            Some(first) => self.sort = *first,
         }
+    }
+
+    /// Sorts by the order that is `step` places to the right of the list's own among these, in a circle.
+    pub fn sort_by_neighbour(&mut self, step: i32, orders: &[Sort]) {
+        let at = orders.iter().position(|order| order.column == self.sort.column).unwrap_or(0);
+        self.sort = orders[(at as i32 + step).rem_euclid(orders.len() as i32) as usize];
     }
 
     /// Whether there are more rows than are in sight.

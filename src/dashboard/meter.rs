@@ -55,7 +55,7 @@ pub(super) fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// Where there are more values than columns, the means of as many groups as there are columns.
-fn thinned(values: &[f64], width: usize) -> Vec<f64> {
+pub(super) fn thinned(values: &[f64], width: usize) -> Vec<f64> {
     if values.len() <= width || width == 0 {
         return values.iter().copied().take(width).collect();
     }

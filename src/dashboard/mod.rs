@@ -34,9 +34,9 @@ mod view_model;
 
 pub use appearance::{Appearance, AppearanceOptions, ColourDepth, ThemeName};
 pub use batch_axis::{BatchAxis, Stop};
-pub use bindings::{ANSWERS, Action, BINDINGS, Binding, EDITS, KeyGroup, KeyHint, KeyMode, named};
+pub use bindings::{ANSWERS, Action, BINDINGS, Binding, EDITS, KEY_GROUPS, KeyHint, KeyMode, named};
 pub use chart_state::{ChartLines, ChartState, Scale, Subject};
-pub use columns::{LAYERS, ListColumns, RANKS, RUNS, Sort, Sorting};
+pub use columns::{LAYERS, ListColumns, RANKS, RUNS, Sort};
 pub use copy::{row, run_row};
 pub use detail_loader::{DetailKey, DetailLoader, DetailResult};
 pub use filter::Filter;
@@ -68,7 +68,7 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
-use suspend::{Suspension, suspend};
+use suspend::suspend;
 
 /// The least time between two draws.
 const FRAME: Duration = Duration::from_millis(33);
@@ -424,14 +424,11 @@ impl<'a> Dashboard<'a> {
     }
 
     fn suspend(&mut self, screen: &mut Screen, inputs: &Inputs) -> anyhow::Result<Next> {
-        Ok(match suspend(screen, inputs)? {
-            Suspension::Over => Next::GoOn,
-            Suspension::Leave => Next::Leave,
-            Suspension::Refused => {
-                self.state.say("not suspended: there is no shell to resume it", Instant::now());
-                Next::GoOn
-            }
-        })
+        if platform::has_a_shell() {
+            return Ok(suspend(screen, inputs)?);
+        }
+        self.state.say("not suspended: there is no shell to resume it", Instant::now());
+        Ok(Next::GoOn)
     }
 
     fn fulfil(&mut self, request: Request) -> Next {

@@ -1,7 +1,7 @@
 //! Suspends the program as Ctrl-Z does, and resumes when the shell continues it.
 
-use super::Inputs;
 use super::terminal::Screen;
+use super::{Inputs, Next};
 use crate::platform::{self, JobSignal};
 use crossbeam_channel::{Receiver, TrySendError, bounded, select_biased};
 use std::io;
@@ -22,21 +22,9 @@ pub fn job_signals() -> io::Result<Receiver<JobSignal>> {
     Ok(receiver)
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Suspension {
-    /// The program was stopped, and the terminal is taken again.
-    Over,
-    /// There is no shell to return to, and nothing was done.
-    Refused,
-    /// It is time to leave; the terminal is given back.
-    Leave,
-}
-
-/// Gives the terminal back, stops, and takes the terminal again once the program is continued.
-pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Suspension> {
-    if !platform::has_a_shell() {
-        return Ok(Suspension::Refused);
-    }
+/// Gives the terminal back, stops, and takes the terminal again once the program is continued; where it is time to leave
+/// before that, the terminal stays given back.
+pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Next> {
     let (jobs, leave) = (&inputs.jobs, &inputs.stop);
     screen.release_mouse(&inputs.events);
     screen.give_back();
@@ -46,7 +34,7 @@ pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Suspen
     // The stop takes effect a moment later; the terminal is not taken again before it is over.
     loop {
         select_biased! {
-            recv(leave) -> _ => return Ok(Suspension::Leave),
+            recv(leave) -> _ => return Ok(Next::Leave),
             recv(jobs) -> job => match job {
                 Ok(JobSignal::Stop) => {}
                 Ok(JobSignal::Continued) | Err(_) => break,
@@ -54,5 +42,5 @@ pub(super) fn suspend(screen: &mut Screen, inputs: &Inputs) -> io::Result<Suspen
         }
     }
     screen.take_again()?;
-    Ok(Suspension::Over)
+    Ok(Next::GoOn)
 }

@@ -270,18 +270,18 @@ fn enter(title: &str, mouse: bool) -> io::Result<()> {
 }
 
 /// Without an alternate screen, what is printed next must not be among the rest of the dashboard.
-fn put_back_commands(commands: &mut Vec<u8>) -> io::Result<()> {
-    queue!(commands, Print(release_mouse()), DisableBracketedPaste, MoveTo(0, 0), Clear(ClearType::All))?;
-    queue!(commands, LeaveAlternateScreen, Show)
+fn put_back_commands(title: &str) -> Vec<u8> {
+    let mut commands = Vec::new();
+    // A vector takes all.
+    let _ = queue!(commands, Print(release_mouse()), DisableBracketedPaste, MoveTo(0, 0));
+    let _ = queue!(commands, Clear(ClearType::All), LeaveAlternateScreen, Show, Print(title));
+    commands
 }
 
 /// Ignores errors: a terminal that is gone cannot be given back.
 fn give_back() {
-    let put_back = if TAKEN.swap(false, Ordering::SeqCst) { PUT_TITLE_BACK } else { "" };
-    let mut commands = Vec::new();
-    let _ = put_back_commands(&mut commands);
-    let _ = queue!(commands, Print(put_back));
-    let _ = Direct.write_all(&commands);
+    let title = if TAKEN.swap(false, Ordering::SeqCst) { PUT_TITLE_BACK } else { "" };
+    let _ = Direct.write_all(&put_back_commands(title));
     let _ = disable_raw_mode();
 }
 
@@ -292,10 +292,7 @@ pub fn give_back_anyway() {
         return;
     }
     let _ = disable_raw_mode();
-    let mut commands = Vec::new();
-    let _ = put_back_commands(&mut commands);
-    let _ = queue!(commands, Print(PUT_TITLE_BACK));
-    streams::leave_behind(Stream::Output, commands);
+    streams::leave_behind(Stream::Output, put_back_commands(PUT_TITLE_BACK));
 }
 
 /// Keeps the messages of panics while the screen is taken. The hook stays, since it cannot be changed while a panic

@@ -4,7 +4,7 @@ use super::appearance::Appearance;
 use super::batch_axis::BatchAxis;
 use super::bindings::{Action, KeyMode};
 use super::chart_state::{ChartState, MAX_OVERLAID, Scale, Subject};
-use super::columns::{LAYERS, RANKS, RUNS, Sorting};
+use super::columns::{LAYERS, MOST_URGENT, RANKS, RUNS, Sort};
 use super::copy::{row, run_row};
 use super::filter::Filter;
 use super::key_table::KeyTable;
@@ -134,8 +134,8 @@ pub struct UiState {
     pub toggled: HashSet<String>,
     /// What was asked for and is to be confirmed.
     pub asked: Option<Request>,
-    /// The layer to select once it is known what the filter shows.
-    to_select: Option<ToSelect>,
+    /// The layer, if there was one, to select once it is known what the edited filter shows.
+    to_select: Option<Option<String>>,
     pub places: Places,
     pub view: View,
     /// Whether frames and charts are left out, for small panes.
@@ -207,12 +207,6 @@ impl Request {
     }
 }
 
-/// The selection from before the filter was edited.
-#[derive(Debug)]
-struct ToSelect {
-    layer: Option<String>,
-}
-
 impl UiState {
     pub fn new(appearance: Appearance) -> Self {
         Self {
@@ -226,10 +220,10 @@ impl UiState {
             places: Places::default(),
             view: View::default(),
             compact: false,
-            layers: ListState::sorted(LAYERS.first_sort()),
+            layers: ListState::default(),
             step_rows: ListState::default(),
-            runs: ListState::sorted(RUNS.first_sort()),
-            ranks: ListState::sorted(RANKS.first_sort()),
+            runs: ListState::default(),
+            ranks: ListState::sorted(MOST_URGENT),
             chart_lines: ListState::default(),
             problems: ProblemsState::default(),
             text: ListState::text(),
@@ -255,20 +249,20 @@ impl UiState {
     }
 
     /// The list that is sorted in this view, and what it can be sorted by; `None` where there is nothing to sort.
-    fn sorted_list(&mut self) -> Option<(&mut ListState, Sorting)> {
+    fn sorted_list(&mut self) -> Option<(&mut ListState, Vec<Sort>)> {
         match self.view {
-            View::Runs => Some((&mut self.runs, RUNS.sorting())),
-            View::Ranks => Some((&mut self.ranks, RANKS.sorting())),
+            View::Runs => Some((&mut self.runs, RUNS.orders())),
+            View::Ranks => Some((&mut self.ranks, RANKS.orders())),
             View::Problems | View::Help => None,
-            _ => Some((&mut self.layers, LAYERS.sorting())),
+            _ => Some((&mut self.layers, LAYERS.orders())),
         }
     }
 
     /// Changes the order of the list of this view, or says that it has none. A layer stays selected.
-    fn sort(&mut self, model: &ViewModel, change: impl FnOnce(&mut ListState, &Sorting)) {
+    fn sort(&mut self, model: &ViewModel, change: impl FnOnce(&mut ListState, &[Sort])) {
         let layer = self.layer_to_keep(model);
         match self.sorted_list() {
-            Some((list, sorting)) => change(list, &sorting),
+            Some((list, orders)) => change(list, &orders),
             None => return self.say("there is nothing to sort in this view", Instant::now()),
         }
         if let Some(layer) = layer {
@@ -416,9 +410,14 @@ impl UiState {
             return self.shown(layers).into_iter().map(LayerRow::flat).collect();
         }
         let all_open = !self.layers.filter.is_empty();
-        let members: Vec<usize> =
-            (0..layers.len()).filter(|&at| self.layers.filter.shows(&layers[at].name)).collect();
-        TreeShape { sort: self.layers.sort, toggled: &self.toggled, all_open }.rows(&members, layers)
+        self.tree_rows(&self.toggled, all_open, layers)
+    }
+
+    /// The tree of the layers that the filter shows.
+    fn tree_rows(&self, toggled: &HashSet<String>, all_open: bool, layers: &[LayerFigures]) -> Vec<LayerRow> {
+        let is_shown = |&at: &usize| self.layers.filter.shows(&layers[at].name);
+        let members: Vec<usize> = (0..layers.len()).filter(is_shown).collect();
+        TreeShape { sort: self.layers.sort, toggled, all_open }.rows(&members, layers)
     }
 
     /// The selected layer; of a module the first one within.
@@ -462,7 +461,7 @@ impl UiState {
 
     /// The selected row; after the filter was edited, the row of the same layer as before, if it is shown.
     fn selected_row(&self, layers: &[LayerFigures], rows: &[LayerRow]) -> usize {
-        let Some(ToSelect { layer }) = &self.to_select else { return self.layers.selected };
+        let Some(layer) = &self.to_select else { return self.layers.selected };
         let at = layer.as_ref().and_then(|name| layers.iter().position(|layer| layer.name == *name));
         at.and_then(|at| rows.iter().rposition(|row| row.layers().contains(&at))).unwrap_or(0)
     }
@@ -555,10 +554,7 @@ impl UiState {
 
     /// The layers in the order of the tree with all modules open.
     fn layers_in_tree(&self, layers: &[LayerFigures]) -> Vec<usize> {
-        let members: Vec<usize> =
-            (0..layers.len()).filter(|&at| self.layers.filter.shows(&layers[at].name)).collect();
-        let shape = TreeShape { sort: self.layers.sort, toggled: &HashSet::new(), all_open: true };
-        let rows = shape.rows(&members, layers);
+        let rows = self.tree_rows(&HashSet::new(), true, layers);
         rows.iter().filter(|row| row.node().is_none()).flat_map(LayerRow::layers).copied().collect()
     }
 
@@ -775,7 +771,7 @@ impl UiState {
     fn filter_layers(&mut self, text: String, model: &ViewModel) {
         if self.to_select.is_none() {
             let layer = self.selected_layer(&model.summary.layers).map(|layer| layer.name.clone());
-            self.to_select = Some(ToSelect { layer });
+            self.to_select = Some(layer);
         }
         self.layers.filter = Filter::new(text);
     }
@@ -787,7 +783,7 @@ impl UiState {
         }
         let heading = self.places.list.headings.iter().find(|(_, area)| area.contains(position));
         if let Some(&(column, _)) = heading {
-            self.sort(model, |list, sorting| list.sort_by(column, sorting));
+            self.sort(model, |list, orders| list.sort_by(column, orders));
             return None;
         }
         if let Some((area, (start, end))) = self.places.plot.filter(|(area, _)| area.contains(position)) {
@@ -846,6 +842,6 @@ impl UiState {
     }
 
     fn sort_by_neighbour(&mut self, step: i32, model: &ViewModel) {
-        self.sort(model, |list, sorting| list.sort = sorting.neighbour(list.sort, step));
+        self.sort(model, |list, orders| list.sort_by_neighbour(step, orders));
     }
 }

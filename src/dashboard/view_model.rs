@@ -14,6 +14,7 @@ use crate::run::sums::Operations;
 use crate::run::timing::Timing;
 use crate::run::{Run, RunEntry, Runs, Status};
 use crate::storage::absolute;
+use crate::text::told_apart;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct ViewModel {
     pub summary: Summary,
     /// How many bytes at the beginning and at the end of the names of all its layers are the same modules.
     pub layer_ends: (usize, usize),
+    /// What is shown for names of its layers that would look like others.
+    pub layer_names: HashMap<String, String>,
     /// Its number.
     pub shown: usize,
     /// The whole path of its directory, as it was named.
@@ -40,6 +43,8 @@ pub struct ViewModel {
     pub detail: Option<Arc<DetailResult>>,
     /// All runs, in the order of their directories.
     pub rows: Vec<RunRow>,
+    /// What is shown for names of runs that would look like others.
+    pub run_names: HashMap<String, String>,
     /// What the runs are compared with: a run that the user marked, else what the user named at the start.
     pub base: Option<Arc<ComparedRun>>,
     /// The number of the run that the others are compared with, where it is one of them.
@@ -63,6 +68,7 @@ impl ViewModel {
         let summary = Summary::without_steps(&run, now);
         Self {
             layer_ends: shared_ends(&summary.layers),
+            layer_names: layer_names(&summary),
             summary,
             is_settled: run.is_settled(now),
             run,
@@ -72,6 +78,7 @@ impl ViewModel {
             instead: None,
             detail: None,
             rows: Vec::new(),
+            run_names: HashMap::new(),
             base: None,
             marked: None,
             left_out: 0,
@@ -121,6 +128,7 @@ impl ViewModel {
             false => {
                 self.summary = Summary::without_steps(run, self.now);
                 self.layer_ends = shared_ends(&self.summary.layers);
+                self.layer_names = layer_names(&self.summary);
             }
         }
         self.conditions = self.checks.judge(&mut self.summary);
@@ -154,6 +162,17 @@ impl ViewModel {
         });
         let shown = directories_to_show(&listed.collect::<Vec<_>>());
         self.rows.iter_mut().zip(shown).for_each(|(row, shown)| row.directory = shown);
+        self.run_names = told_apart(self.rows.iter().map(|row| row.name.as_str()));
+    }
+
+    /// The name of a layer as it is shown.
+    pub fn layer_name<'a>(&'a self, name: &'a str) -> &'a str {
+        self.layer_names.get(name).map_or(name, String::as_str)
+    }
+
+    /// The name of a run as it is shown.
+    pub fn run_name<'a>(&'a self, name: &'a str) -> &'a str {
+        self.run_names.get(name).map_or(name, String::as_str)
     }
 
     /// The directory to show beside the name of the run in front.
@@ -210,6 +229,10 @@ impl ViewModel {
     pub fn baseline(&self) -> Option<&ComparedRun> {
         self.base.as_deref().filter(|_| self.marked != Some(self.shown))
     }
+}
+
+fn layer_names(summary: &Summary) -> HashMap<String, String> {
+    told_apart(summary.layers.iter().map(|layer| layer.name.as_str()))
 }
 
 /// A run in the list of runs.

@@ -45,6 +45,11 @@ impl Batches {
         self.seen + self.counted_and_gone
     }
 
+    /// Whether each batch can be counted, and none is gone.
+    pub(super) fn are_all_readable(&self) -> bool {
+        self.readable == self.seen && self.counted_and_gone == 0
+    }
+
     /// Notes a batch that was counted before. All batches that are here must have been added.
     pub(super) fn add_counted(&mut self, id: BatchId) {
         if !self.ids.contains(&id) && self.gone.insert(id) {

@@ -1,10 +1,10 @@
 //! Judges what all files of a run say together: layers without a price, gaps between batches, ends that do not fit.
 
 use super::Finding;
-use super::run::{Examination, LayerDiagnosis};
+use super::run::{Examination, LayerDiagnosis, RankDiagnosis};
 use crate::figures::Summary;
 use crate::run::Cause;
-use crate::snapshot::{End, SnapshotError};
+use crate::snapshot::SnapshotError;
 use std::time::SystemTime;
 
 impl Examination<'_> {
@@ -23,8 +23,8 @@ impl Examination<'_> {
             self.judge_end_of_run();
         }
         self.judge_results();
-        for (rank, ends) in std::mem::take(&mut self.rank_ends) {
-            self.judge_ends_of_rank(rank, &ends);
+        for rank in self.ranks.values().cloned().collect::<Vec<_>>() {
+            self.judge_ends_of_rank(&rank);
         }
     }
 
@@ -77,11 +77,9 @@ impl Examination<'_> {
     fn judge_recording(&mut self) {
         let known = self.batches.known();
         let reason = self.manifest.as_ref().and_then(|manifest| manifest.stop_reason(known > 0));
-        let is_over =
-            self.end.is_some() || (!self.ranks.is_empty() && self.ranks.values().all(|rank| rank.ended));
-        let is_read = self.batches.readable == self.batches.seen && self.batches.counted_and_gone == 0;
+        let is_read = self.has_ended() && self.batches.are_all_readable();
         let has_some = self.manifest.is_some() || known > 0;
-        let lacks_any = is_over && is_read && has_some && self.layers.is_empty();
+        let lacks_any = is_read && has_some && self.layers.is_empty();
         for error in reason.into_iter().chain(lacks_any.then(SnapshotError::no_layer)) {
             self.wrong("manifest.json", error);
         }
@@ -113,8 +111,7 @@ impl Examination<'_> {
     fn judge_missing(&mut self, is_of_one_rank: bool) {
         let batches = &self.batches;
         let keeps_all = self.manifest.as_ref().is_none_or(|manifest| manifest.keep.is_none());
-        let is_read = batches.readable == batches.seen && batches.counted_and_gone == 0;
-        let samples = (is_read && is_of_one_rank).then_some(batches.samples);
+        let samples = (batches.are_all_readable() && is_of_one_rank).then_some(batches.samples);
         let end = self.end.as_ref().filter(|_| keeps_all);
         if let Some(missing) = end.and_then(|end| end.missing(batches.known(), samples)) {
             self.wrong("end.json", missing);
@@ -139,8 +136,8 @@ impl Examination<'_> {
             return;
         };
         run.take_end(self.end.clone());
-        for (&rank, ends) in &self.rank_ends {
-            run.take_rank_end(rank, ends.first().map(|(_, end)| end.clone()));
+        for rank in self.ranks.values().filter(|rank| rank.ended) {
+            run.take_rank_end(rank.rank, rank.ends.first().map(|(_, end)| end.clone()));
         }
         let now = SystemTime::now();
         let summary = Summary::without_steps(&run.concluded(now), now);
@@ -155,18 +152,15 @@ impl Examination<'_> {
     }
 
     /// The ends of a rank must agree, and fit its batches where all of those can be read.
-    fn judge_ends_of_rank(&mut self, rank: u32, ends: &[(String, End)]) {
-        let Some((first, end)) = ends.first() else { return };
-        for (name, other) in &ends[1..] {
+    fn judge_ends_of_rank(&mut self, rank: &RankDiagnosis) {
+        let Some(((first, end), others)) = rank.ends.split_first() else { return };
+        for (name, other) in others {
             if let Some(conflict) = other.conflict_with(end, first) {
                 self.wrong(name, conflict);
             }
         }
-        let batches = self.ranks.get(&rank).map_or(0, |rank| rank.batches);
-        let samples = self.rank_samples.get(&rank).copied().unwrap_or(0);
-        let all_are_readable =
-            self.batches.readable == self.batches.seen && self.batches.counted_and_gone == 0;
-        if let Some(what) = end.unlike(batches, samples).filter(|_| all_are_readable) {
+        let unlike = end.unlike(rank.batches, rank.samples);
+        if let Some(what) = unlike.filter(|_| self.batches.are_all_readable()) {
             let advice = "write the end of the rank again, or the samples of its batches";
             self.wrong(first, SnapshotError::new(what, advice));
         }

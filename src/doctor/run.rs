@@ -12,7 +12,7 @@ use crate::follow::{
     CountedContents, Found, Job, Ledger, Neighbour, Outcome, Shard, Verdict, beside_run, look, scan,
 };
 use crate::platform::fault;
-use crate::run::prices::PricedBy;
+use crate::run::prices::{Costs, PricedBy};
 use crate::run::state::{Progress, Unreadable, is_of_another_run};
 use crate::run::timing::{FileTimes, Phase, Timing};
 use crate::run::{Addition, Run, Settings, Severity, Status, kept};
@@ -68,15 +68,21 @@ pub struct Documents {
     pub(super) end_is_wrong: bool,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct RankDiagnosis {
     pub rank: u32,
     pub batches: u64,
     /// Whether the rank has an `end.json` of its own.
     pub ended: bool,
+    /// Its ends by the names of their files.
+    #[serde(skip)]
+    pub(super) ends: Vec<(String, End)>,
+    /// The samples in its batches that can be counted.
+    #[serde(skip)]
+    pub(super) samples: u128,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct LayerDiagnosis {
     pub name: String,
     pub neuron: Option<String>,
@@ -92,6 +98,16 @@ pub struct LayerDiagnosis {
     pub unpriced: Option<String>,
     /// The number of batches in which the layer has each form.
     pub forms: BTreeMap<&'static str, u64>,
+}
+
+impl LayerDiagnosis {
+    /// Takes the cost of an update, by what the manifest says of its price.
+    fn take_price(&mut self, price: &LayerPrice, costs: &Costs) {
+        let cost = costs.of_layer(self.neuron.as_deref(), self.reset.as_deref(), price);
+        self.ops_per_update = cost.map(|cost| cost.ops_per_update);
+        self.priced_by = cost.map(|cost| cost.priced_by);
+        self.unpriced = price.why_unpriced().filter(|_| cost.is_none());
+    }
 }
 
 impl RunDiagnosis {
@@ -173,9 +189,6 @@ pub(super) struct Examination<'a> {
     times: FileTimes,
     now: SystemTime,
     pub(super) ranks: BTreeMap<u32, RankDiagnosis>,
-    /// The ends of each rank by the names of their files.
-    pub(super) rank_ends: BTreeMap<u32, Vec<(String, End)>>,
-    pub(super) rank_samples: BTreeMap<u32, u128>,
     scratch: Scratch,
     /// The run as its batches add up, where all of them are counted.
     pub(super) counted: Option<Run>,
@@ -197,8 +210,6 @@ impl<'a> Examination<'a> {
             times: FileTimes::default(),
             now: SystemTime::now(),
             ranks: BTreeMap::new(),
-            rank_ends: BTreeMap::new(),
-            rank_samples: BTreeMap::new(),
             scratch: Scratch::default(),
             counted: options.deep.then(|| counted_by(options)),
             findings: Vec::new(),
@@ -273,8 +284,9 @@ impl<'a> Examination<'a> {
     fn read_document_of_rank(&mut self, rank: u32, found: &Found, has_own: bool) {
         if matches!(found.meaning, EntryName::End(_)) {
             if let Some(end) = self.read_end(found) {
-                self.rank(rank).ended = true;
-                self.rank_ends.entry(rank).or_default().push((found.name.clone(), end));
+                let rank = self.rank(rank);
+                rank.ended = true;
+                rank.ends.push((found.name.clone(), end));
             }
             return;
         }
@@ -295,18 +307,14 @@ impl<'a> Examination<'a> {
 
     fn take_manifest(&mut self, manifest: Manifest, file: &str) {
         for layer in manifest.layers.iter() {
-            self.by_name.insert(layer.name.clone(), self.layers.len());
-            let cost = self.options.costs.of_layer(Some(&layer.neuron), Some(&layer.reset), &layer.price);
-            self.layers.push(LayerDiagnosis {
-                ops_per_update: cost.map(|cost| cost.ops_per_update),
-                priced_by: cost.map(|cost| cost.priced_by),
-                unpriced: layer.price.why_unpriced().filter(|_| cost.is_none()),
+            let diagnosis = LayerDiagnosis {
                 name: layer.name.clone(),
                 neuron: Some(layer.neuron.clone()),
                 reset: Some(layer.reset.clone()),
                 neurons: layer.shape.clone(),
-                forms: BTreeMap::new(),
-            });
+                ..LayerDiagnosis::default()
+            };
+            self.add_layer(diagnosis, &layer.price);
         }
         self.note_wrong_prices(&manifest, file);
         for warning in producer_warnings(&manifest, &self.options.costs) {
@@ -317,6 +325,14 @@ impl<'a> Examination<'a> {
         }
         self.manifest = Some(manifest);
         file.clone_into(&mut self.manifest_file);
+    }
+
+    /// Adds a layer with its price; returns its index.
+    fn add_layer(&mut self, mut layer: LayerDiagnosis, price: &LayerPrice) -> usize {
+        layer.take_price(price, &self.options.costs);
+        self.by_name.insert(layer.name.clone(), self.layers.len());
+        self.layers.push(layer);
+        self.layers.len() - 1
     }
 
     /// What stands in the place of prices and is none.
@@ -334,13 +350,9 @@ impl<'a> Examination<'a> {
         self.note_wrong_prices(of_rank, file);
         let Some(joined) = self.manifest.as_ref().and_then(|own| own.with_prices_of(of_rank)) else { return };
         for layer in joined.layers.iter() {
-            let Some(known) = self.by_name.get(&layer.name).and_then(|&at| self.layers.get_mut(at)) else {
-                continue;
-            };
-            let cost = self.options.costs.of_layer(Some(&layer.neuron), Some(&layer.reset), &layer.price);
-            known.ops_per_update = cost.map(|cost| cost.ops_per_update);
-            known.priced_by = cost.map(|cost| cost.priced_by);
-            known.unpriced = layer.price.why_unpriced().filter(|_| cost.is_none());
+            if let Some(&at) = self.by_name.get(&layer.name) {
+                self.layers[at].take_price(&layer.price, &self.options.costs);
+            }
         }
         self.manifest = Some(joined);
     }
@@ -435,18 +447,16 @@ impl<'a> Examination<'a> {
         }
         self.batches.readable += 1;
         self.batches.samples += u128::from(batch.samples);
-        if let Some(rank) = id.rank {
-            *self.rank_samples.entry(rank).or_default() += u128::from(batch.samples);
+        if let Some(rank) = id.rank.and_then(|rank| self.ranks.get_mut(&rank)) {
+            rank.samples += u128::from(batch.samples);
         }
         batch.layers.iter().for_each(|layer| self.note_layer(layer));
         batch.remarks
     }
 
     fn note_layer(&mut self, layer: &BatchLayer) {
-        let at = match self.by_name.get(&layer.name) {
-            Some(&at) => at,
-            None => self.add_undeclared(&layer.name),
-        };
+        let at = self.by_name.get(&layer.name).copied();
+        let at = at.unwrap_or_else(|| self.add_layer(self.undeclared(&layer.name), &LayerPrice::Unknown));
         let known = &mut self.layers[at];
         known.neurons = layer.layer_shape().neurons.or(known.neurons.take());
         let form = match layer.form {
@@ -457,26 +467,11 @@ impl<'a> Examination<'a> {
         *known.forms.entry(form).or_default() += 1;
     }
 
-    fn add_undeclared(&mut self, name: &str) -> usize {
+    /// A layer that the manifest lacks, as the user says what it is.
+    fn undeclared(&self, name: &str) -> LayerDiagnosis {
         let neuron = self.options.neurons.for_layer(name).map(str::to_owned);
         let reset = self.options.resets.for_layer(name).map(str::to_owned);
-        let cost = self.options.costs.of_layer(neuron.as_deref(), reset.as_deref(), &LayerPrice::Unknown);
-        let (ops_per_update, priced_by) =
-            (cost.map(|cost| cost.ops_per_update), cost.map(|cost| cost.priced_by));
-        self.by_name.insert(name.to_owned(), self.layers.len());
-        let (name, neurons, forms) = (name.to_owned(), None, BTreeMap::new());
-        let unpriced = None;
-        self.layers.push(LayerDiagnosis {
-            name,
-            neuron,
-            reset,
-            neurons,
-            ops_per_update,
-            priced_by,
-            unpriced,
-            forms,
-        });
-        self.layers.len() - 1
+        LayerDiagnosis { name: name.to_owned(), neuron, reset, ..LayerDiagnosis::default() }
     }
 
     /// Adds the batches that neurotop has counted and that are gone by now, as its saved progress says. Progress of
@@ -544,7 +539,7 @@ impl<'a> Examination<'a> {
         RunTimes::new(timing, status)
     }
 
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.end.is_some() || (!self.ranks.is_empty() && self.ranks.values().all(|rank| rank.ended))
     }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::run::Status;
 use crate::run::interval::Uncertainty;
 use crate::run::ranks::RankState;
-use crate::text::{numbered, part_of, percent_within, span, thousands};
+use crate::text::{numbered, part_of, percent_within, span, thousands, told_apart};
 use anyhow::bail;
 use std::cmp::Reverse;
 
@@ -297,7 +297,8 @@ pub(super) fn whole_table(
     text_columns: usize,
     rows: Vec<Vec<impl Into<DocumentCell>>>,
 ) -> DocumentTable {
-    let rows: Vec<Vec<DocumentCell>> = rows.into_iter().map(row_of).collect();
+    let mut rows: Vec<Vec<DocumentCell>> = rows.into_iter().map(row_of).collect();
+    (0..text_columns).for_each(|column| tell_apart(&mut rows, column));
     DocumentTable {
         label,
         caption,
@@ -309,6 +310,16 @@ pub(super) fn whole_table(
         rows,
         rest: String::new(),
         sums: Vec::new(),
+    }
+}
+
+/// Has texts of a column that would look the same show what differs.
+fn tell_apart(rows: &mut [Vec<DocumentCell>], column: usize) {
+    let shown = told_apart(rows.iter().filter_map(|row| Some(row.get(column)?.text.as_str())));
+    for cell in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
+        if let Some(shown) = shown.get(&cell.text) {
+            cell.text.clone_from(shown);
+        }
     }
 }
 

@@ -20,9 +20,9 @@ pub(super) fn why_incomplete(run: &Run) -> Vec<String> {
     why.extend((account.set_aside > 0).then(|| format!("{set_aside} set aside")));
     if account.set_aside == 0 {
         let set_aside =
-            run.problems_with_more().filter(|(problem, _)| problem.severity == Severity::SetAside);
-        let set_aside = set_aside.filter(|(problem, _)| !is_said(&problem.path));
-        why.extend(set_aside.flat_map(|(problem, more)| {
+            run.problems_with_causes().filter(|(_, problem, _)| problem.severity == Severity::SetAside);
+        let set_aside = set_aside.filter(|(_, problem, _)| !is_said(&problem.path));
+        why.extend(set_aside.flat_map(|(_, problem, more)| {
             [Some(format!("{} is set aside", problem.path)), more.text()].into_iter().flatten()
         }));
     }

@@ -240,8 +240,7 @@ impl Run {
         self
     }
 
-    /// Where it is, as it was named or found; `None` of a run that was
-    /// merged from several places.
+    /// Where it is, as it was named or found; `None` of a run that was merged from several places.
     pub fn directory(&self) -> Option<&Path> {
         self.lasting.directory.as_deref()
     }
@@ -327,8 +326,7 @@ impl Run {
         }
     }
 
-    /// Whether the sums are of exactly so many batches with this
-    /// [fingerprint](crate::follow::CountedBatches::fingerprint).
+    /// Whether the sums are of exactly so many batches with this [fingerprint](CountedBatches::fingerprint).
     pub fn agrees_with(&self, fingerprint: u64, batches: u64) -> bool {
         batches == self.sums.tally.batches() && fingerprint == self.fingerprint
     }
@@ -612,12 +610,10 @@ impl Run {
 
     /// Looks at the spelling for a layer that the manifest lacks.
     fn note_spelling_of_undeclared(&mut self, at: usize) {
-        let name = self.sums.tally.layers()[at].name.clone();
+        let (name, settings) = (self.sums.tally.layers()[at].name.clone(), Arc::clone(&self.settings));
         if self.declared(&name).is_none() {
-            let Settings { neurons, resets, .. } = &*self.settings;
-            let (neuron, reset) =
-                (neurons.for_layer(&name).map(str::to_owned), resets.for_layer(&name).map(str::to_owned));
-            self.note_spelling("--neuron and --reset", neuron.as_deref(), reset.as_deref(), &name);
+            let (neuron, reset) = neuron_and_reset(&settings, None, &name);
+            self.note_spelling("--neuron and --reset", neuron, reset, &name);
         }
     }
 
@@ -825,17 +821,12 @@ impl Run {
         self.problems.iter().chain(self.of_all.iter().map(|(_, problem)| problem)).chain(&self.lost)
     }
 
-    /// The problems. Behind the last of each kind is how many more there are.
-    pub fn problems_with_more(&self) -> impl Iterator<Item = (&Problem, More)> {
-        self.problems_with_causes().map(|(_, problem, more)| (problem, more))
-    }
-
     /// How many problems files have, and all batches together.
     pub fn problem_count(&self) -> u64 {
-        self.problems_with_more().map(|(_, more)| 1 + more.total()).sum()
+        self.problems_with_causes().map(|(_, _, more)| 1 + more.total()).sum()
     }
 
-    /// The problems with their causes.
+    /// The problems with their causes. Behind the last of each kind is how many more there are.
     pub fn problems_with_causes(&self) -> impl Iterator<Item = (Cause, &Problem, More)> {
         let of_files = self
             .problems

@@ -19,7 +19,7 @@ use neurotop::run::timing::Timing;
 use neurotop::run::{Addition, Presence, Problem, Runs, Severity, Watching};
 use neurotop::run::{Run, Status};
 use neurotop::snapshot::{Batch, BatchId, End, LayerShape, Manifest, SnapshotError};
-use neurotop::text::{compact, decimal_within};
+use neurotop::text::{compact, decimal_within, told_apart};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
@@ -199,7 +199,7 @@ fn by<T>(columns: &ListColumns<T>, heading: &str) -> Sort {
         .columns
         .iter()
         .position(|column| column.heading == heading)
-        .and_then(|column| columns.sorting().first(column))
+        .and_then(|column| columns.orders().into_iter().find(|order| order.column == Some(column)))
         .expect("a column that sorts")
 }
 
@@ -869,7 +869,7 @@ fn a_click_on_a_heading_sorts_by_it_and_again_reverses() {
             (state.layers.sort, heading_of(column, &state, &screen))
         };
         let (sort, heading) = click(area.x, area.y);
-        let Some(first) = LAYERS.sorting().first(column) else {
+        let Some(first) = LAYERS.orders().into_iter().find(|order| order.column == Some(column)) else {
             assert_eq!(LAYERS.columns[column].heading, "trend");
             assert_eq!(sort.column, None, "the list cannot be sorted by the trend");
             continue;
@@ -1911,14 +1911,14 @@ fn hundreds_of_ranks_sort_scroll_and_are_clicked_on() {
     screen_of(120, 40, &run, &mut state, at(62));
     assert_eq!(state.ranks.selected, 30);
     // Every column sorts, both ways, and walks in a circle.
-    let sorting = RANKS.sorting();
-    for &sort in sorting.choices() {
+    let orders = RANKS.orders();
+    for &sort in &orders {
         let reversed = Sort { descending: !sort.descending, ..sort };
         let order = RANKS.order(&ranks, sort);
         assert_ne!(order, RANKS.order(&ranks, reversed), "{sort:?}");
         assert_eq!(order.iter().collect::<HashSet<_>>().len(), 400);
     }
-    for _ in sorting.choices() {
+    for _ in orders {
         act(&mut state, Action::Side(1), &run);
     }
     assert_eq!(state.ranks.sort, by(&RANKS, "state"));
@@ -1962,4 +1962,74 @@ fn an_exported_run_is_drawn_as_it_was() {
     let statistics =
         |screen: &str| screen.split_once(" mean ").expect("a mean").1.lines().next().map(str::to_owned);
     assert_eq!(statistics(&again), statistics(&live));
+}
+
+#[test]
+fn a_run_without_ranks_is_told_in_whole_words_and_one_sample_is_no_plural() {
+    let run = golden_run("float64");
+    let model = model(&run, at(4));
+    let ranks = draw_on(40, 10, &model, &mut on(View::Ranks)).to_string();
+    assert!(ranks.contains("prefix of batches' names."), "{ranks}");
+    let charts = draw_on(80, 24, &model, &mut on(View::Charts)).to_string();
+    assert!(charts.contains("batch 2, 1 sample,"), "{charts}");
+}
+
+#[test]
+fn ascii_draws_a_neuron_in_a_whole_cell_however_many_colours_there_are() {
+    let run = demo(7);
+    let model = with_detail(detail(&run, "lif1"), &model(&run, at(13)));
+    let look = Appearance { symbols: Symbols::Ascii, ..themed(ThemeName::Dark, ColourDepth::Palette) };
+    let mut state = UiState::new(look);
+    state.view = View::Layer;
+    let screen = draw_on(120, 40, &model, &mut state);
+    let cells = screen.buffer().content();
+    assert!(cells.iter().all(|cell| cell.bg == Color::Reset), "half of such a cell would hide the other");
+    let colours: HashSet<Color> =
+        cells.iter().filter(|cell| cell.symbol() == "@").map(|cell| cell.fg).collect();
+    assert!(colours.len() > 4, "{colours:?}");
+}
+
+#[test]
+fn layers_and_runs_that_look_alike_are_told_apart_on_every_screen_and_in_every_table() {
+    let names = ["net.caf\u{e9}", "net.cafe\u{301}", "net.lif", "net.lif ", "net.out"];
+    let told = ["net.caf\u{e9}", r"net.cafe\u{301}", "net.lif", r"net.lif\u{20}", "net.out"];
+    let shapes = names.map(|name| LayerShape { name: name.to_owned(), neurons: Some(vec![4]) });
+    let layers = names.map(|_| LayerCount {
+        updates: 11,
+        dense: 16,
+        updates_by_step: vec![8, 3],
+        ..LayerCount::default()
+    });
+    let mut run = empty();
+    let count = BatchCount { samples: 2, shapes: Arc::new(shapes), layers: layers.to_vec() };
+    apply(&mut run, [counted(0, count), account(1, 0, 0)], at(2));
+    let mut model = model(&run, at(2));
+    for view in [View::Overview, View::Charts, View::Steps] {
+        let screen = draw_on(200, 50, &model, &mut on(view)).to_string();
+        assert!(told.iter().all(|name| screen.contains(name)), "{view:?}: {screen}");
+    }
+    let mut state = on(View::Layer);
+    state.layers.selected = 3;
+    for (columns, rows) in [(40, 10), (120, 40)] {
+        let screen = draw_on(columns, rows, &model, &mut state).to_string();
+        assert!(screen.contains(told[3]), "{screen}");
+    }
+    let mut tree = UiState::default();
+    tree.is_tree = true;
+    assert!(draw_on(120, 40, &model, &mut tree).to_string().contains(r"lif\u{20}"));
+
+    let summary = Summary::new(&run, at(2));
+    for format in ["text", "md", "html"] {
+        let format = <Format as clap::ValueEnum>::from_str(format, false).expect("a format");
+        let text = Report::Run(&summary).render(format, false).expect("a document").replace("\\\\", "\\");
+        assert!(text.contains(r"lif\u{20}") && text.contains(r"cafe\u{301}"), "{text}");
+    }
+    let json = Report::Run(&summary).render(Format::JSON, false).expect("JSON");
+    assert!(json.contains(r#""net.lif ""#) && json.contains("net.cafe\u{301}"), "{json}");
+
+    let row = |name: &str| RunRow { name: name.to_owned(), ..rows()[0].clone() };
+    model.rows = vec![row("exp"), row("exp ")];
+    model.run_names = told_apart(["exp", "exp "].into_iter());
+    let screen = draw_on(120, 40, &model, &mut on(View::Runs)).to_string();
+    assert!(screen.contains(r"exp\u{20}"), "{screen}");
 }

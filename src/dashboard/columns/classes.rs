@@ -1,19 +1,13 @@
 //! The columns of the list of neuron classes, which NeuroBench sums by.
 
-use super::figures::{FigureStyle, columns_with_changes_under};
+use super::figures::{FigureStyle, USUAL, columns_with_changes_under};
 use super::{ALWAYS, Cell, Column, ListColumns};
-use crate::figures::{ClassFigures, ShownIn};
+use crate::figures::ClassFigures;
 use crate::text::compact_within;
-use ratatui::style::Style;
 use std::sync::LazyLock;
 
-const STYLE: FigureStyle = FigureStyle {
-    shown_in: ShownIn::Tables,
-    write: |value, half_width, _| compact_within(value, half_width),
-    ratio: |_| Style::new(),
-    priority: ALWAYS,
-    has_changes: |model| model.baseline().is_some(),
-};
+const STYLE: FigureStyle =
+    FigureStyle { write: |value, half_width, _| compact_within(value, half_width), ..USUAL };
 
 pub static CLASSES: LazyLock<ListColumns<ClassFigures>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the layers"),

@@ -4,7 +4,7 @@
 use super::super::changes::{self, FigureRow};
 use super::super::theme::Theme;
 use super::super::view_model::ViewModel;
-use super::{Cell, CellContext, Column, NONE, SortKey};
+use super::{ALWAYS, Cell, CellContext, Column, NONE, SortKey};
 use crate::figures::{Basis, Figure, FigureUnit, Number, ShownIn};
 use crate::text::{compact_within, decimal_within, percent_within, thousands};
 use ratatui::style::Style;
@@ -24,8 +24,17 @@ pub(super) struct FigureStyle {
     pub(super) has_changes: fn(&ViewModel) -> bool,
 }
 
+/// The style of most lists.
+pub(super) const USUAL: FigureStyle = FigureStyle {
+    shown_in: ShownIn::Tables,
+    write: roomy,
+    ratio: |_| Style::new(),
+    priority: ALWAYS,
+    has_changes: |model| model.baseline().is_some(),
+};
+
 /// With all digits where there is room, else short.
-pub(super) fn roomy(value: f64, half_width: Option<f64>, context: &CellContext<'_>) -> String {
+fn roomy(value: f64, half_width: Option<f64>, context: &CellContext<'_>) -> String {
     if context.is_roomy() { aligned(value, 2, half_width) } else { compact_within(value, half_width) }
 }
 
@@ -62,8 +71,7 @@ pub(super) fn columns_with_changes_under<T: FigureRow>(
 ) -> impl Iterator<Item = Column<T>> {
     Figure::all_in(style.shown_in).map(move |figure| {
         let cell = move |row: &T, context: &CellContext<'_>| {
-            let under = changes::of_row(figure, row, context.model)
-                .map(|change| changes::span(&change, context.theme));
+            let under = changes::of_row(figure, row, context.model, context.theme);
             Cell { under, ..figure_cell(figure, row, style, context) }
         };
         Column::figure(figure.heading, figure.width..=figure.width + 2, priority(figure, style), cell)
@@ -93,9 +101,9 @@ fn figure_cell<T: FigureRow>(
 
 /// How far a figure is from the baseline's. It does not sort, since it comes and goes with the baseline.
 fn change<T: FigureRow>(figure: &'static Figure, style: &'static FigureStyle) -> Option<Column<T>> {
-    let cell = move |row: &T, context: &CellContext<'_>| match changes::of_row(figure, row, context.model) {
-        Some(change) => Cell::new(change.text(), changes::style(&change, context.theme)),
-        None => Cell::plain(""),
+    let cell = move |row: &T, context: &CellContext<'_>| {
+        let change = changes::of_row(figure, row, context.model, context.theme).unwrap_or_default();
+        Cell::new(change.content, change.style)
     };
     let column = Column::figure("change", 4..=MOST, figure.change_priority, cell);
     figure.shown_in.contains(&ShownIn::Comparison).then(|| {

@@ -4,24 +4,17 @@ use super::super::changes::FigureRow;
 use super::super::meter::{number_and_bar, trend};
 use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ColumnContent, Growth, ListColumns, NONE, SortKey};
-use crate::figures::{Figure, LayerFigures, ShownIn};
+use crate::figures::{Figure, LayerFigures};
 use crate::run::series::Point;
 use crate::run::tally::quotient;
 use crate::text::{compact_within, percent, percent_within, thousands};
-use ratatui::style::Style;
 use ratatui::text::Line;
 use std::sync::LazyLock;
 
 /// From here on, decimals only take room.
 const LARGE: f64 = 100_000.0;
 
-const STYLE: FigureStyle = FigureStyle {
-    shown_in: ShownIn::Tables,
-    write,
-    ratio: |_| Style::new(),
-    priority: ALWAYS,
-    has_changes: |model| model.baseline().is_some(),
-};
+const STYLE: FigureStyle = FigureStyle { write, ..figures::USUAL };
 
 pub static LAYERS: LazyLock<ListColumns<LayerFigures>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the model"),

@@ -11,7 +11,7 @@ mod runs;
 pub use chart_lines::{CHART_LINES, ChartLine, TOTAL};
 pub use classes::{CLASSES, class_name};
 pub use layers::LAYERS;
-pub use ranks::{RANK_PANEL, RANKS, state_style};
+pub use ranks::{MOST_URGENT, RANK_PANEL, RANKS, state_style};
 pub use runs::{RUNS, run_marks};
 
 use super::theme::Theme;
@@ -69,6 +69,13 @@ impl Cell {
     /// A name of the list.
     fn name(text: impl Into<String>, style: Style, context: &CellContext<'_>) -> Self {
         Self { common: context.common, ..Self::new(text, style) }
+    }
+
+    /// The name of a layer.
+    pub fn layer(name: &str, style: Style, model: &ViewModel) -> Self {
+        // What names share does not tell these apart.
+        let common = if model.layer_names.contains_key(name) { (0, 0) } else { model.layer_ends };
+        Self { common, ..Self::new(model.layer_name(name), style) }
     }
 
     /// Its text in at most `room` columns.
@@ -158,8 +165,6 @@ pub struct Column<T> {
     is_shown: Box<dyn Fn(&ViewModel) -> bool + Send + Sync>,
     /// What the list is sorted by, and whether the first click sorts from the largest down.
     sort: Option<(KeyFn<T>, bool)>,
-    /// Whether the list is sorted by it at the start.
-    sorts_first: bool,
 }
 
 impl<T> Column<T> {
@@ -180,7 +185,6 @@ impl<T> Column<T> {
             content: ColumnContent::Text(Box::new(cell)),
             is_shown: Box::new(|_| true),
             sort: None,
-            sorts_first: false,
         }
     }
 
@@ -219,11 +223,6 @@ impl<T> Column<T> {
         Self { is_heading_cut: true, ..self }
     }
 
-    /// Sorts the list by it at the start.
-    fn sorted_first(self) -> Self {
-        Self { sorts_first: true, ..self }
-    }
-
     /// Shows it only where this holds.
     fn shown_if(self, is_shown: impl Fn(&ViewModel) -> bool + Send + Sync + 'static) -> Self {
         Self { is_shown: Box::new(is_shown), ..self }
@@ -247,32 +246,6 @@ pub struct Sort {
     pub column: Option<usize>,
     /// From the largest to the smallest.
     pub descending: bool,
-}
-
-/// What a list can be sorted by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sorting {
-    /// The orders that a column is sorted in first, for each that sorts; before them the list's own order where it has
-    /// one.
-    choices: Vec<Sort>,
-}
-
-impl Sorting {
-    /// The order in which a column is sorted first; `None` where the list cannot be sorted by it.
-    pub fn first(&self, column: usize) -> Option<Sort> {
-        self.choices.iter().copied().find(|sort| sort.column == Some(column))
-    }
-
-    /// All orders, each as it is asked for first.
-    pub fn choices(&self) -> &[Sort] {
-        &self.choices
-    }
-
-    /// The order `step` choices to the right of this one, in a circle.
-    pub fn neighbour(&self, sort: Sort, step: i32) -> Sort {
-        let at = self.choices.iter().position(|choice| choice.column == sort.column).unwrap_or(0);
-        self.choices[(at as i32 + step).rem_euclid(self.choices.len() as i32) as usize]
-    }
 }
 
 /// All columns of a list, in the order in which they are shown.
@@ -303,27 +276,20 @@ impl<T> ListColumns<T> {
         order
     }
 
-    pub fn sorting(&self) -> Sorting {
+    /// What the list can be sorted by, each as it is asked for first: its own order where it has one, then the columns
+    /// that sort.
+    pub fn orders(&self) -> Vec<Sort> {
         let own = self.own_order.map(|_| Sort::default());
         let columns = self.columns.iter().enumerate().filter_map(|(at, column)| {
             let descending = column.sort.as_ref()?.1;
             Some(Sort { column: Some(at), descending })
         });
-        Sorting { choices: own.into_iter().chain(columns).collect() }
-    }
-
-    /// The order at the start.
-    pub fn first_sort(&self) -> Sort {
-        let column = self.columns.iter().position(|column| column.sorts_first);
-        column.and_then(|column| self.sorting().first(column)).unwrap_or_default()
+        own.into_iter().chain(columns).collect()
     }
 
     /// What an order is called in the title of the list.
     pub fn order_name(&self, sort: Sort) -> String {
-        let first = match sort.column {
-            Some(column) => self.sorting().first(column).unwrap_or_default(),
-            None => Sort::default(),
-        };
+        let first = self.orders().into_iter().find(|order| order.column == sort.column).unwrap_or_default();
         let name = match sort.column.and_then(|at| self.columns.get(at)) {
             Some(column) => format!("by {}", column.heading),
             None => self.own_order.unwrap_or_default().to_owned(),

@@ -4,7 +4,7 @@
 use super::super::meter::meter;
 use super::super::theme::Theme;
 use super::figures::{self, FigureStyle};
-use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
+use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, Sort, SortKey};
 use crate::figures::{RankFigures, ShownIn};
 use crate::run::ranks::RankState;
 use crate::text::{percent, span, thousands};
@@ -12,18 +12,16 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use std::sync::LazyLock;
 
-const STYLE: FigureStyle = FigureStyle {
-    shown_in: ShownIn::RankTables,
-    write: figures::roomy,
-    ratio: |_| Style::new(),
-    priority: 60,
-    has_changes: |_| false,
-};
+const STYLE: FigureStyle =
+    FigureStyle { shown_in: ShownIn::RankTables, priority: 60, has_changes: |_| false, ..figures::USUAL };
 
 pub static RANKS: LazyLock<ListColumns<RankFigures>> = LazyLock::new(|| ListColumns {
     own_order: None,
     columns: states().chain(figures::columns(&STYLE)).chain(shares()).collect(),
 });
+
+/// By state, the order at the start.
+pub const MOST_URGENT: Sort = Sort { column: Some(1), descending: false };
 
 fn states() -> impl Iterator<Item = Column<RankFigures>> {
     [
@@ -85,7 +83,6 @@ fn state() -> Column<RankFigures> {
         Cell::new(text, state_style(rank.state, context.theme))
     })
     .ascending(urgency)
-    .sorted_first()
 }
 
 fn batches() -> Column<RankFigures> {

@@ -5,7 +5,6 @@ use super::super::theme::Theme;
 use super::super::view_model::{RunRow, ViewModel, shown_operations};
 use super::figures::{self, FigureStyle};
 use super::{ALWAYS, Cell, CellContext, Column, ListColumns, NONE, SortKey};
-use crate::figures::ShownIn;
 use crate::figures::run_times::{per_time, stalled};
 use crate::run::Status;
 use crate::run::tally::quotient;
@@ -17,22 +16,12 @@ use std::time::Duration;
 /// From here on the state is written out; below, its mark has to do.
 const STATE_WRITTEN: u16 = 50;
 
-const STYLE: FigureStyle = FigureStyle {
-    shown_in: ShownIn::Tables,
-    write: figures::roomy,
-    ratio: |theme| theme.accent,
-    priority: ALWAYS,
-    has_changes: |model| model.base.is_some(),
-};
+const STYLE: FigureStyle =
+    FigureStyle { ratio: |theme| theme.accent, has_changes: |model| model.base.is_some(), ..figures::USUAL };
 
 pub static RUNS: LazyLock<ListColumns<RunRow>> = LazyLock::new(|| ListColumns {
     own_order: Some("in the order of the directories"),
-    columns: states()
-        .chain(figures::columns(&STYLE))
-        .chain(times())
-        .chain(problems())
-        .chain(trends())
-        .collect(),
+    columns: states().chain(figures::columns(&STYLE)).chain(times()).chain([problems(), trends()]).collect(),
 });
 
 fn states() -> impl Iterator<Item = Column<RunRow>> {
@@ -41,7 +30,8 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
             run_marks(row.number, None, context.model, context.theme)
         }),
         Column::text("run", 14..=14, ALWAYS, |row: &RunRow, context| {
-            Cell::name(row.name.clone(), context.theme.strong, context)
+            let name = context.model.run_name(&row.name);
+            Cell::name(name, context.theme.strong, context)
         })
         .growing()
         .ascending(|row| SortKey::Text(&row.name)),
@@ -70,24 +60,22 @@ fn states() -> impl Iterator<Item = Column<RunRow>> {
     .into_iter()
 }
 
-fn problems() -> impl Iterator<Item = Column<RunRow>> {
-    std::iter::once(
-        Column::figure("problems", 8..=12, 20, |row: &RunRow, context| {
-            let style = if row.problems > 0 { context.theme.bad } else { context.theme.dim };
-            Cell::new(thousands(row.problems.into()), style)
-        })
-        .descending(|row| SortKey::Whole(row.problems.into())),
-    )
+fn problems() -> Column<RunRow> {
+    Column::figure("problems", 8..=12, 20, |row: &RunRow, context| {
+        let style = if row.problems > 0 { context.theme.bad } else { context.theme.dim };
+        Cell::new(thousands(row.problems.into()), style)
+    })
+    .descending(|row| SortKey::Whole(row.problems.into()))
 }
 
-fn trends() -> impl Iterator<Item = Column<RunRow>> {
-    std::iter::once(Column::picture("trend", 8..=u16::MAX, 5, |row: &RunRow, context, width| {
+fn trends() -> Column<RunRow> {
+    Column::picture("trend", 8..=u16::MAX, 5, |row: &RunRow, context, width| {
         let operations = shown_operations(&row.run, row.is_measured);
         let points = row.run.history().points().iter();
         let per_sample: Vec<f64> =
             points.map(|point| quotient(operations(point).effective, point.sums.samples)).collect();
         Line::styled(trend(&per_sample, width.into()), context.theme.running)
-    }))
+    })
 }
 
 /// How old each run is, how fast it goes and how long it takes.

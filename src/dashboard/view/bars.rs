@@ -1,5 +1,6 @@
 //! Vertical bars, in eighths of a cell.
 
+use super::super::meter::thinned;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -17,11 +18,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, values: &[f64], highest: f
         return;
     }
     let width = usize::from(area.width);
-    let columns = values.len().min(width);
+    let means = thinned(values, width);
+    let columns = means.len();
     let gap = usize::from(width / columns >= 3);
-    for column in 0..columns {
-        let group = &values[column * values.len() / columns..(column + 1) * values.len() / columns];
-        let mean = group.iter().sum::<f64>() / group.len() as f64;
+    for (column, mean) in means.into_iter().enumerate() {
         let eighths = height(mean, highest, area.height);
         for x in column * width / columns..(column + 1) * width / columns - gap {
             bar(frame, area, x as u16, eighths, style);

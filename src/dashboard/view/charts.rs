@@ -16,7 +16,7 @@ use crate::run::interval::along;
 use crate::run::series::Point;
 use crate::run::sums::Operations;
 use crate::run::tally::quotient;
-use crate::text::{compact_by, compact_within, decimal_within, percent_within, thousands};
+use crate::text::{compact_by, compact_within, decimal_within, numbered, percent_within};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -161,13 +161,13 @@ fn run_of(subject: &Subject, model: &ViewModel) -> Option<usize> {
 fn name_of(subject: &Subject, has_several: bool, model: &ViewModel, theme: &Theme) -> Cell {
     let number = match (subject, run_of(subject, model)) {
         (Subject::Layer(name), _) => {
-            return Cell { common: model.layer_ends, ..Cell::new(name.clone(), Style::new()) };
+            return Cell::layer(name, Style::new(), model);
         }
         _ if !has_several => return Cell::new(TOTAL, Style::new()),
         (_, number) => number.unwrap_or(model.shown),
     };
     let label = match model.row(number) {
-        Some(row) => row.label(),
+        Some(row) => model.run_name(row.label()),
         None if number == model.shown => model.run.name(),
         None => "no longer listed",
     };
@@ -490,14 +490,8 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme
         drawn: drawn[at],
         is_unpriced: matches!(&subjects[at], Subject::Layer(name) if unpriced(name)),
     };
-    let list = ListView {
-        title: "Lines".to_owned(),
-        note: Line::styled(" Enter draws ", theme.dim),
-        columns: &CHART_LINES,
-        len: subjects.len(),
-        row: &row,
-        row_height: 1,
-    };
+    let note = Line::styled(" Enter draws ", theme.dim);
+    let list = ListView::new("Lines".to_owned(), note, &CHART_LINES, subjects.len(), &row);
     state.places.list = list.draw(frame, area, &mut state.chart_lines, model, theme);
 }
 
@@ -546,7 +540,8 @@ fn place_line(
     let place = at.map_or(axis.last_place(), |stop| stop.place);
     // Those of several runs may differ.
     let point = points.filter(|_| !axis.are_numbers()).find(|(span, _)| span.1 == place);
-    spans.extend(point.map(|(_, point)| Span::raw(format!(", {} samples", thousands(point.sums.samples)))));
+    let samples = point.map(|(_, point)| numbered(point.sums.samples, ["sample", "samples"]));
+    spans.extend(samples.map(|samples| Span::raw(format!(", {samples}"))));
     if at.is_none() && !axis.are_numbers() && !axis.stops().is_empty() {
         spans.push(Span::styled(", the newest", theme.dim));
     }

@@ -40,17 +40,13 @@ pub(super) fn height(model: &ViewModel) -> u16 {
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let (classes, layers) = (&model.summary.neurons, &model.summary.layers);
     let is_compared = model.baseline().is_some() && classes.len() * 2 + 3 <= usize::from(area.height);
-    let list = ListView {
-        title: "By neuron, per sample".to_owned(),
-        note: Line::default(),
-        columns: &CLASSES,
-        len: classes.len(),
-        row: &|at| {
-            let is_within = |&layer: &usize| layers[layer].neuron.as_deref() == Some(&classes[at].neuron);
-            let within: Vec<usize> = (0..layers.len()).filter(is_within).collect();
-            ClassFigures { uncertainty: model.uncertainty_of(&within), ..classes[at].clone() }
-        },
-        row_height: if is_compared { 2 } else { 1 },
+    let row = |at: usize| {
+        let is_within = |&layer: &usize| layers[layer].neuron.as_deref() == Some(&classes[at].neuron);
+        let within: Vec<usize> = (0..layers.len()).filter(is_within).collect();
+        ClassFigures { uncertainty: model.uncertainty_of(&within), ..classes[at].clone() }
     };
+    let title = "By neuron, per sample".to_owned();
+    let list = ListView::new(title, Line::default(), &CLASSES, classes.len(), &row);
+    let list = ListView { row_height: if is_compared { 2 } else { 1 }, ..list };
     list.draw(frame, area, &mut ListState::text(), model, theme);
 }

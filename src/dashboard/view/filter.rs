@@ -1,7 +1,8 @@
 //! The filter of a list: the line in which it is typed, and its text once it is kept.
 
 use super::super::filter::Filter;
-use super::super::key_table::KeyTable;
+use super::super::key_table::EDIT_KEYS;
+use super::footer::key_and_word;
 use super::{Theme, UiState, ViewModel};
 use crate::text::{elide, printable, thousands};
 use ratatui::Frame;
@@ -61,11 +62,10 @@ pub(super) fn draw_input(
     }
     line.push_span(Span::raw(" "));
     line.push_span(result);
-    for row in KeyTable::edits().rows() {
+    for row in EDIT_KEYS.rows() {
         let (Some(hint), Some(key)) = (row.binding.hint(state.view), row.first_label()) else { continue };
         if line.width() + key.width() + hint.word.width() + 3 <= width {
-            line.push_span(Span::styled(format!(" {key}"), theme.accent));
-            line.push_span(Span::styled(format!(" {} ", hint.word), theme.dim));
+            line.extend(key_and_word(&key, hint.word, theme));
         }
     }
     frame.render_widget(line, area);

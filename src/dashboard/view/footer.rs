@@ -1,12 +1,12 @@
 //! The lines at the bottom: the account of the batches, problems, a message, the keys.
 
 use super::super::bindings::{Action, KeyHint, KeyMode};
-use super::super::key_table::KeyTable;
+use super::super::key_table::ANSWER_KEYS;
 use super::super::layer_tree::{Node, has_modules};
 use super::super::problem_state::ProblemEntry;
 use super::super::ui_state::Request;
 use super::wrap::wrapped;
-use super::{Theme, UiState, View, ViewModel, filter, problems};
+use super::{Theme, UiState, View, ViewModel, filter};
 use crate::text::{elide, thousands};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -67,10 +67,9 @@ fn draw_message(frame: &mut Frame<'_>, last: Rect, message: &str, theme: &Theme)
 /// Draws what is asked before something is lost, and the keys that answer.
 fn draw_question(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &UiState) {
     let mut answers = Line::default();
-    for row in KeyTable::answers().rows() {
+    for row in ANSWER_KEYS.rows() {
         let (Some(hint), Some(key)) = (row.binding.hint(state.view), row.first_label()) else { continue };
-        answers.push_span(Span::styled(format!(" {key}"), theme.accent));
-        answers.push_span(Span::styled(format!(" {} ", hint.word), theme.dim));
+        answers.extend(key_and_word(&key, hint.word, theme));
     }
     let room = usize::from(area.width).saturating_sub(answers.width() + 2);
     let questions = state.asked.map_or(Vec::new(), |asked| asked.questions(model));
@@ -85,7 +84,7 @@ fn draw_account(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Th
     let (account, run_state) = (account(area.width, model, theme), run_state(model, theme, state));
     let together = account.width() + run_state.width() <= usize::from(area.width);
     // Where only one fits, a problem goes before the account.
-    let has_problems = problems::count(model) > 0;
+    let has_problems = model.summary.problem_count() > 0;
     if together || !has_problems {
         frame.render_widget(account, area);
     }
@@ -117,7 +116,7 @@ fn run_state(model: &ViewModel, theme: &Theme, state: &UiState) -> Line<'static>
     let press =
         key.map_or(" ".to_owned(), |key| format!(": press {} ", theme.appearance.symbols.label(&key)));
     let press = if state.view == View::Problems { " ".to_owned() } else { press };
-    match (problems::count(model), model.summary.complete) {
+    match (model.summary.problem_count(), model.summary.complete) {
         (0, true) => Line::styled("complete ", theme.good),
         (0, false) => Line::styled("no problems ", theme.dim),
         (1, _) => Line::styled(format!("1 problem{press}"), theme.bad),
@@ -149,17 +148,21 @@ fn draw_keys(
         spans.push(Span::styled(text, theme.warn));
     }
     for (key, word) in hints(state, model, theme) {
-        let width = key.width() + word.width() + 3;
-        if used + width > usize::from(area.width) {
+        let hint = key_and_word(&key, word, theme);
+        used += hint.iter().map(Span::width).sum::<usize>();
+        if used > usize::from(area.width) {
             break;
         }
-        used += width;
-        spans.push(Span::styled(format!(" {key}"), theme.accent));
-        spans.push(Span::styled(format!(" {word} "), theme.dim));
+        spans.extend(hint);
     }
     frame.render_widget(Line::from(spans), area);
     let width = (position.width() as u16).min(area.width);
     frame.render_widget(position, Rect { x: area.right() - width, width, ..area });
+}
+
+/// A key and what it does.
+pub(super) fn key_and_word(key: &str, word: &str, theme: &Theme) -> [Span<'static>; 2] {
+    [Span::styled(format!(" {key}"), theme.accent), Span::styled(format!(" {word} "), theme.dim)]
 }
 
 /// Where the user is in a list without a frame, which would say it.

@@ -80,20 +80,14 @@ fn draw_first(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
     spans.extend(title(model, theme, name).spans);
     frame.render_widget(Line::from(spans), area);
     frame.render_widget(Paragraph::new(badge.clone()).alignment(Alignment::Right), area);
-    tabs::draw(
-        frame,
-        Rect { x: area.x + (brand.len() + name + 3) as u16, ..area },
-        labels,
-        model,
-        theme,
-        state,
-    );
+    let behind = Rect { x: area.x + (brand.len() + name + 3) as u16, ..area };
+    tabs::draw(frame, behind, labels, model, theme, state);
 }
 
 /// The name of the run and, where that does not tell which it is, its directory, in at most `room` columns. Where there
 /// is no room for both, the directory is what tells more.
 fn title(model: &ViewModel, theme: &Theme, room: usize) -> Line<'static> {
-    let name = &model.summary.run.name;
+    let name = model.run_name(&model.summary.run.name);
     let Some(directory) = model.directory() else {
         return Line::from(Span::styled(elide(name, room), theme.strong));
     };

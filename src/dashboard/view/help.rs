@@ -1,6 +1,6 @@
 //! The help: the keys, from the table that drives them, and the terms.
 
-use super::super::bindings::{KeyGroup, MOUSE};
+use super::super::bindings::{KEY_GROUPS, MOUSE};
 use super::super::filter::Filter;
 use super::super::key_table::{KeyRow, KeyTable};
 use super::list::draw_text;
@@ -71,10 +71,10 @@ const TERMS: [(&str, &str); 31] = [
 
 fn parts(keys: &KeyTable, theme: &Theme) -> Vec<Part> {
     let label = |row: &KeyRow| Some((theme.appearance.symbols.label(&row.label()?), row.binding.help));
-    let group = |group: KeyGroup| {
+    let group = |group: &'static str| {
         // Actions without a key are left out.
         let rows = keys.rows().iter().filter(|row| row.binding.action.group() == group);
-        (group.name(), rows.filter_map(label).collect(), theme.accent)
+        (group, rows.filter_map(label).collect(), theme.accent)
     };
     let named = |(name, text): (&str, &'static str)| (name.to_owned(), text);
     let figures = Figure::all_in(ShownIn::Tables).map(|figure| named((figure.heading, figure.help)));
@@ -83,7 +83,7 @@ fn parts(keys: &KeyTable, theme: &Theme) -> Vec<Part> {
         ("Figures", figures.collect(), theme.strong),
         ("Words", TERMS.map(named).to_vec(), theme.strong),
     ];
-    KeyGroup::ALL.into_iter().map(group).chain(rest).collect()
+    KEY_GROUPS.into_iter().map(group).chain(rest).collect()
 }
 
 fn lines(keys: &KeyTable, filter: &Filter, theme: &Theme, width: usize) -> Vec<Line<'static>> {

@@ -56,7 +56,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     }
     let [facts, steps, potentials] =
         Layout::vertical([Constraint::Length(3), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-    frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, theme)), facts);
+    frame.render_widget(Paragraph::new(short_facts(layer, &place, area.width, model, theme)), facts);
     draw_steps(frame, steps, layer, model, theme, state);
     if state.step.is_some() && steps.height <= BARE {
         // The bars have no room for the values at the cursor.
@@ -171,7 +171,7 @@ fn draw_facts(
     let room = usize::from(area.width).saturating_sub(place.width() + 24);
     let walk = unpriced(layer, place, usize::from(area.width), theme)
         .unwrap_or_else(|| Line::styled(format!(" layer {place} "), theme.dim));
-    let inner = panel(frame, area, elide(&layer.name, room), walk, theme);
+    let inner = panel(frame, area, elide(model.layer_name(&layer.name), room), walk, theme);
     let facts = facts(layer, detail, model, theme);
     let [inner, below] = Layout::vertical([Constraint::Length(3), Constraint::Fill(1)]).areas(inner);
     frame.render_widget(activity(layer, below.width), below);
@@ -317,7 +317,7 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
         (&["sparsity"], Figure::SPARSITY),
     ];
     let compared = compared.map(|(labels, compared)| {
-        let change = changes::of_row(compared, layer, model).map(|change| changes::span(&change, theme));
+        let change = changes::of_row(compared, layer, model, theme);
         let (value, short_value) = figure(compared, layer);
         Fact { labels, value, short_value, change }
     });
@@ -325,8 +325,14 @@ fn facts(layer: &LayerFigures, detail: Option<&DetailResult>, model: &ViewModel,
 }
 
 /// The most important facts in three lines, with as many words and digits as fit.
-fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> Vec<Line<'static>> {
-    let width = usize::from(width);
+fn short_facts(
+    layer: &LayerFigures,
+    place: &str,
+    width: u16,
+    model: &ViewModel,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
+    let (width, name) = (usize::from(width), model.layer_name(&layer.name));
     let known = |value: &Option<String>| value.as_deref().map_or("?".to_owned(), |value| elide(value, 12));
     let kind = format!("{}:{}", known(&layer.neuron), known(&layer.reset));
     let figure = |figure: &Figure, text: fn(f64, Option<f64>) -> String| {
@@ -343,10 +349,7 @@ fn short_facts(layer: &LayerFigures, place: &str, width: u16, theme: &Theme) -> 
     let place = if width > place.width() + 3 { format!(" {place}") } else { String::new() };
     vec![
         Line::from(vec![
-            Span::styled(
-                format!(" {}", elide(&layer.name, width.saturating_sub(place.width() + 2))),
-                theme.accent,
-            ),
+            Span::styled(format!(" {}", elide(name, width.saturating_sub(place.width() + 2))), theme.accent),
             Span::styled(place, theme.dim),
         ]),
         roomiest(

@@ -3,10 +3,10 @@
 use super::super::bindings::Action;
 use super::super::columns::{Cell, LAYERS};
 use super::super::layer_tree::{LayerRow, RowKind, sum};
-use super::list::{Extras, ListView};
+use super::list::ListView;
 use super::{Theme, UiState, ViewModel, filter};
 use crate::figures::LayerFigures;
-use crate::text::thousands;
+use crate::text::{spelled_out, thousands};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -44,29 +44,23 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     let shown = state.shown(layers);
     let common = model.layer_ends;
     let filter = state.layers.filter.clone();
-    let label = |at: usize| label(&rows[at], common, layers, theme);
+    let label = |at: usize| label(&rows[at], model, theme);
     let counts = Some((shown.len(), layers.len()));
     let mut title = filter::title("Layers", &filter, counts, room);
     if filter.is_empty() && title.width() + PER_SAMPLE.len() <= room {
         title += PER_SAMPLE;
     }
-    let list = ListView {
-        title,
-        note,
-        columns: &LAYERS,
-        len: rows.len(),
-        row: &|at| {
-            let row = rows[at].figures(layers).into_owned();
-            compared(row, rows[at].layers(), model, |name| rows[at].is_around(name) && filter.shows(name))
-        },
-        row_height: 1,
+    let row = |at: usize| {
+        let row = rows[at].figures(layers).into_owned();
+        compared(row, rows[at].layers(), model, |name| rows[at].is_around(name) && filter.shows(name))
     };
     let is_filtered = !filter.is_empty() && filter.fault().is_none() && !shown.is_empty();
     let name = || format!("sum of {}", thousands(shown.len() as u128));
     let sum =
         is_filtered.then(|| compared(sum(&name(), &shown, layers), &shown, model, |name| filter.shows(name)));
-    let extras = Extras { label: Some(&label), sum, common };
-    state.places.list = list.draw_with(extras, frame, area, &mut state.layers, model, theme);
+    let list = ListView::new(title, note, &LAYERS, rows.len(), &row);
+    let list = ListView { label: Some(&label), sum, common, ..list };
+    state.places.list = list.draw(frame, area, &mut state.layers, model, theme);
     if rows.is_empty() && !filter.is_empty() {
         draw_nothing(frame, state.places.list.inside, theme, state);
     }
@@ -87,17 +81,21 @@ fn compared(
     row
 }
 
-/// The name of a row; `common` bytes at its ends are the same in all names.
-fn label(row: &LayerRow, common: (usize, usize), layers: &[LayerFigures], theme: &Theme) -> Cell {
+/// The name of a row.
+fn label(row: &LayerRow, model: &ViewModel, theme: &Theme) -> Cell {
+    let layers = &model.summary.layers;
     let indent = "  ".repeat(row.depth);
     match (&row.kind, row.label.is_empty()) {
         (RowKind::Node(node), _) => {
             let mark = if node.is_open { "▾" } else { "▸" };
             Cell::new(format!("{indent}{mark} {}", row.label), theme.accent)
         }
-        (RowKind::Layer(at), true) => Cell { common, ..Cell::new(layers[*at].name.clone(), theme.strong) },
+        (RowKind::Layer(at), true) => Cell::layer(&layers[*at].name, theme.strong, model),
+        (RowKind::Layer(at), false) if model.layer_names.contains_key(&layers[*at].name) => {
+            Cell::new(format!("{indent}{}", spelled_out(&row.label)), theme.strong)
+        }
         (RowKind::Layer(_), false) => {
-            let common = (0, row.shared_suffix(common.1, layers));
+            let common = (0, row.shared_suffix(model.layer_ends.1, layers));
             Cell { common, ..Cell::new(format!("{indent}{}", row.label), theme.strong) }
         }
     }

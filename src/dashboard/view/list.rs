@@ -33,10 +33,6 @@ pub(super) struct ListView<'a, T, B> {
     pub(super) row: &'a dyn Fn(usize) -> B,
     /// Lines of each row.
     pub(super) row_height: u16,
-}
-
-/// What some lists have besides.
-pub(super) struct Extras<'a, B> {
     /// What the first column shows of a row instead of its own cell.
     pub(super) label: Option<&'a dyn Fn(usize) -> Cell>,
     /// A row that stays below the others: their sum.
@@ -58,47 +54,43 @@ struct ShownColumn<'a, T> {
     width: u16,
 }
 
-impl<T, B: Borrow<T>> ListView<'_, T, B> {
-    /// Draws the list; with frames, in a frame.
-    pub(super) fn draw(
-        self,
-        frame: &mut Frame<'_>,
-        area: Rect,
-        state: &mut ListState,
-        model: &ViewModel,
-        theme: &Theme,
-    ) -> ListPlaces {
-        self.draw_with(Extras { label: None, sum: None, common: (0, 0) }, frame, area, state, model, theme)
+impl<'a, T, B: Borrow<T>> ListView<'a, T, B> {
+    /// A list whose rows have one line, of columns alone.
+    pub(super) fn new(
+        title: String,
+        note: Line<'a>,
+        columns: &'a ListColumns<T>,
+        len: usize,
+        row: &'a dyn Fn(usize) -> B,
+    ) -> Self {
+        Self { title, note, columns, len, row, row_height: 1, label: None, sum: None, common: (0, 0) }
     }
 
-    /// Draws the list with what it has besides.
-    pub(super) fn draw_with(
-        self,
-        extras: Extras<'_, B>,
+    /// Draws the list; with frames, in a frame.
+    pub(super) fn draw(
+        mut self,
         frame: &mut Frame<'_>,
         area: Rect,
         state: &mut ListState,
         model: &ViewModel,
         theme: &Theme,
     ) -> ListPlaces {
-        let inside = if theme.framed {
-            panel(frame, area, self.title.clone(), self.note.clone(), theme)
-        } else {
-            area
-        };
+        // Without frames, the bar takes a column only where there is one.
+        let framed = theme.framed.then(|| panel(frame, area, &*self.title, self.note.clone(), theme));
+        let inside = framed.unwrap_or(area);
         let has_head = self.columns.columns.iter().any(|column| !column.heading.is_empty());
         let head = Rect { height: u16::from(has_head).min(inside.height), ..inside };
         let below = Rect { y: head.bottom(), height: inside.height - head.height, ..inside };
-        let sum = extras.sum.filter(|_| below.height > SUM_FROM);
+        let sum = self.sum.take().filter(|_| below.height > SUM_FROM);
         let below = Rect { height: below.height - u16::from(sum.is_some()), ..below };
         let first = state.settle(self.len, usize::from(below.height / self.row_height));
         let seen = (usize::from(below.height.div_ceil(self.row_height))).min(self.len - first);
         let rows: Vec<B> = (first..first + seen).map(self.row).chain(sum).collect();
-        let labels = extras.label.map(|label| (first..first + seen).map(label).collect());
+        let labels = self.label.map(|label| (first..first + seen).map(label).collect());
         // A frame has the bar, else it takes a column.
         let bar = if state.is_longer() && !theme.framed { BAR.min(inside.width) } else { 0 };
         let table_area = Rect { width: inside.width - bar, ..inside };
-        let context = CellContext { model, theme, width: table_area.width, common: extras.common };
+        let context = CellContext { model, theme, width: table_area.width, common: self.common };
         let columns = fit(self.shown_columns(&rows, labels, state, &context), table_area.width);
         let mut drawn =
             rows.iter().enumerate().map(|(at, row)| self.table_row(at, row.borrow(), &columns, &context));
@@ -117,11 +109,8 @@ impl<T, B: Borrow<T>> ListView<'_, T, B> {
         frame.render_stateful_widget(table, table_area, &mut selection);
         if let Some(at) = selection.selected() {
             let y = below.y + (at as u16).saturating_mul(self.row_height);
-            keep_pictures(
-                frame,
-                Rect { y, height: self.row_height, ..table_area }.intersection(below),
-                theme,
-            );
+            let row = Rect { y, height: self.row_height, ..table_area }.intersection(below);
+            keep_pictures(frame, row, theme);
         }
         draw_bar(frame, Rect { width: below.width - bar, ..below }, state, theme);
         draw_position(frame, area, state, theme);

@@ -2,6 +2,7 @@
 
 use super::super::appearance::Appearance;
 use super::super::heat;
+use super::super::symbols::Symbols;
 use super::wrap::fitting;
 use super::{Theme, UiState};
 use crate::count::layer_detail::LayerDetail;
@@ -10,6 +11,7 @@ use ndarray::{Array2, Array3, Axis};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 /// How the neurons are laid out: how many share a dot, or how many dots one of them has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +165,9 @@ pub(super) fn draw(
     if rates.is_empty() || times == 0 {
         return note(frame, area, "nothing can change in a single time step", theme);
     }
-    let coloured = heat::colour(0.0, theme.appearance).is_some();
-    let per_cell = if coloured { 2 } else { 1 };
+    // ASCII has no half blocks.
+    let has_halves = theme.appearance.symbols == Symbols::Unicode;
+    let per_cell = if has_halves && heat::colour(0.0, theme.appearance).is_some() { 2 } else { 1 };
     let room = Room { rows: usize::from(map.height) * per_cell, columns: usize::from(map.width), per_cell };
     let Some((count, height, width)) = channels_of(&detail.shape, room) else { return };
     state.places.channel_count = count;
@@ -218,7 +221,7 @@ fn paint_dots(frame: &mut Frame<'_>, map: Rect, dots: &Array2<Option<f64>>, room
             if room.per_cell > 1 {
                 paint(cell, cell_dots[0], cell_dots.get(1).copied().flatten(), theme.appearance);
             } else if let Some(share) = cell_dots[0] {
-                cell.set_char(heat::shade(share)).set_style(theme.running);
+                heat::paint(cell, share, theme);
             }
         }
     }
@@ -283,7 +286,10 @@ fn draw_legend(
         spans.push(Span::styled(text, theme.warn));
     }
     if plan.step > 1 {
-        spans.push(Span::styled(format!("  dot: mean of {0}×{0} neurons", plan.step), theme.warn));
+        let used = spans.iter().map(Span::width).sum::<usize>();
+        let texts = ["  dot: mean of", "  dot:"].map(|dot| format!("{dot} {0}×{0} neurons", plan.step));
+        let fitting = texts.into_iter().find(|text| used + text.width() <= area.width.into());
+        spans.extend(fitting.map(|text| Span::styled(text, theme.warn)));
     }
     let mut numbers = Vec::new();
     let counted = |rate: u64| rates.iter().filter(|&&other| other == rate).count();

@@ -15,18 +15,14 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-/// How many problems there are.
-pub(super) fn count(model: &ViewModel) -> u64 {
-    model.summary.problem_count()
-}
-
 /// The most columns of each text: a file can have an endless name.
 const LONGEST: usize = 1000;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme, state: &mut UiState) {
     let problems = &model.summary.problems;
     let shown: u64 = state.problems.shown(problems).into_iter().map(ProblemFigures::count).sum();
-    let (filter, counts) = (&state.problems.list.filter, (shown as usize, count(model) as usize));
+    let (filter, counts) =
+        (&state.problems.list.filter, (shown as usize, model.summary.problem_count() as usize));
     let title = filter::title("Problems", filter, Some(counts), usize::from(area.width).saturating_sub(4));
     let inside = panel(frame, area, title, Line::default(), theme);
     state.places.list.rows = inside;
@@ -37,11 +33,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
             true => ("None: every batch that was seen is counted or waits its turn.", theme.good),
             false => ("None of them has what the filter asks for: Esc shows all.", theme.warn),
         };
-        let none = wrapped(text, usize::from(inside.width)).into_iter();
-        frame.render_widget(
-            Paragraph::new(none.map(|line| Line::styled(line, style)).collect::<Vec<_>>()),
-            inside,
-        );
+        frame.render_widget(Paragraph::new(styled(text, style, 0, inside.width.into())), inside);
         state.rows.clear();
         state.list.settle(0, 0);
         return;

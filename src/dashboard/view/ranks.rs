@@ -1,8 +1,9 @@
 //! The ranks: the list of all, a panel of the overview, and a line where there is no room for more.
 
-use super::super::columns::{RANK_PANEL, RANKS, state_style};
+use super::super::columns::{MOST_URGENT, RANK_PANEL, RANKS, state_style};
 use super::super::list_state::ListState;
 use super::list::ListView;
+use super::wrap::wrapped;
 use super::{Theme, UiState, ViewModel, filter, panel};
 use crate::figures::RankFigures;
 use crate::run::ranks::RankState;
@@ -25,21 +26,17 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
     }
     let order = state.shown_ranks(model);
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
-    let list = ListView {
-        title: filter::title("Ranks", &state.ranks.filter, Some((order.len(), ranks.len())), room),
-        note,
-        columns: &RANKS,
-        len: order.len(),
-        row: &|at| &ranks[order[at]],
-        row_height: 1,
-    };
+    let title = filter::title("Ranks", &state.ranks.filter, Some((order.len(), ranks.len())), room);
+    let row = |at: usize| &ranks[order[at]];
+    let list = ListView::new(title, note, &RANKS, order.len(), &row);
     state.places.list = list.draw(frame, area, &mut state.ranks, model, theme);
 }
 
 fn draw_none(frame: &mut Frame<'_>, area: Rect, note: Line<'_>, model: &ViewModel, theme: &Theme) {
     let inside = panel(frame, area, title(model), note, theme);
-    let lines = ["This run has no ranks.", "A rank is a directory rank-R or a prefix of batches' names."];
-    for (line, row) in lines.into_iter().zip(inside.rows()) {
+    let texts = ["This run has no ranks.", "A rank is a directory rank-R or a prefix of batches' names."];
+    let lines = texts.into_iter().flat_map(|text| wrapped(text, inside.width.into()));
+    for (line, row) in lines.zip(inside.rows()) {
         frame.render_widget(Line::styled(line, theme.dim), row);
     }
 }
@@ -62,15 +59,9 @@ pub(super) fn panel_height(model: &ViewModel) -> u16 {
 /// Draws the panel: as many ranks as there is room for, those that need attention first.
 pub(super) fn draw_panel(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Theme) {
     let ranks = &model.summary.ranks;
-    let order = RANKS.order(ranks, RANKS.first_sort());
-    let list = ListView {
-        title: title(model),
-        note: Line::default(),
-        columns: &RANK_PANEL,
-        len: order.len(),
-        row: &|at| &ranks[order[at]],
-        row_height: 1,
-    };
+    let order = RANKS.order(ranks, MOST_URGENT);
+    let row = |at: usize| &ranks[order[at]];
+    let list = ListView::new(title(model), Line::default(), &RANK_PANEL, order.len(), &row);
     list.draw(frame, area, &mut ListState::text(), model, theme);
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::chart_state::Subject;
 use super::super::columns::{RUNS, run_marks};
-use super::list::{Extras, ListView};
+use super::list::ListView;
 use super::{Theme, UiState, ViewModel, filter};
 use crate::text::thousands;
 use ratatui::Frame;
@@ -18,19 +18,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         }
     };
     let room = usize::from(area.width).saturating_sub(note.width() + 6);
-    let list = ListView {
-        title: filter::title("Runs", &state.runs.filter, Some((order.len(), model.rows.len())), room),
-        note,
-        columns: &RUNS,
-        len: order.len(),
-        row: &|at| &model.rows[order[at]],
-        row_height: 1,
-    };
+    let title = filter::title("Runs", &state.runs.filter, Some((order.len(), model.rows.len())), room);
     let charts = &state.charts;
     let label = |at: usize| {
         let number = model.rows[order[at]].number;
         run_marks(number, charts.place(&Subject::Run(number)), model, theme)
     };
-    let extras = Extras { label: Some(&label), sum: None, common: model.shared_ends(|row| &row.name) };
-    state.places.list = list.draw_with(extras, frame, area, &mut state.runs, model, theme);
+    let row = |at: usize| &model.rows[order[at]];
+    let common = model.shared_ends(|row| &row.name);
+    let list = ListView::new(title, note, &RUNS, order.len(), &row);
+    let list = ListView { label: Some(&label), common, ..list };
+    state.places.list = list.draw(frame, area, &mut state.runs, model, theme);
 }

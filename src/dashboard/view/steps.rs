@@ -2,6 +2,7 @@
 //! the sums at its edges.
 
 use super::super::bindings::Action;
+use super::super::columns::Cell;
 use super::super::heat;
 use super::super::list_state::ListPlaces;
 use super::super::step_axis::StepAxis;
@@ -54,11 +55,6 @@ impl StepSums {
             sums.highest = sums.highest.max(quotient(most, steps.first().copied().unwrap_or(0)));
         }
         sums
-    }
-
-    /// Whether there are steps that are not kept one by one.
-    fn leave_out_steps(&self) -> bool {
-        self.by_step.iter().sum::<u128>() < self.all
     }
 }
 
@@ -129,17 +125,22 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: 
         state.step_rows.settle(shown.len(), usize::from(StepPlaces::new(inner, shown.len(), 0).rows.height));
     let seen: Vec<&LayerFigures> =
         shown.iter().skip(first).take(inner.height.into()).map(|&at| &layers[at]).collect();
-    let longest = seen.iter().map(|layer| elide(&layer.name, inner.width.into()).width()).max().unwrap_or(0);
+    let longest = seen
+        .iter()
+        .map(|layer| elide(model.layer_name(&layer.name), inner.width.into()).width())
+        .max()
+        .unwrap_or(0);
     let places = StepPlaces::new(inner, shown.len(), (longest as u16).clamp(NAMES.0, NAMES.1));
-    let common = (longest > usize::from(places.names)).then_some(model.layer_ends);
+    let is_tight = longest > usize::from(places.names);
     let axis = StepAxis::within(places.map(places.rows), sums.by_step.len());
     state.step = state.step.map(|step| step.min(axis.steps - 1));
     draw_head(frame, &places, axis, theme, state);
     for ((at, layer), row) in seen.iter().enumerate().zip(places.rows.rows()) {
         let is_selected = first + at == state.step_rows.selected;
-        let name = match common {
-            Some(common) => elide_common(&layer.name, common, places.names.into(), false),
-            None => elide(&layer.name, places.names.into()),
+        let name = Cell::layer(&layer.name, theme.strong, model);
+        let name = match is_tight {
+            true => elide_common(&name.text, name.common, places.names.into(), false),
+            false => elide(&name.text, places.names.into()),
         };
         draw_row(frame, row, &places, axis, (layer, &name, sums.highest, is_selected), model, theme);
     }
@@ -165,13 +166,8 @@ fn draw_head(frame: &mut Frame<'_>, places: &StepPlaces, axis: StepAxis, theme: 
     let head = places.head;
     frame.render_widget(Line::styled(elide("layer", places.names.into()), theme.dim), head);
     frame.render_widget(Line::styled("updates", theme.dim).right_aligned(), places.edge(head));
-    draw_numbers(
-        frame,
-        Rect { height: head.height, ..Rect { y: head.y, ..axis.area } },
-        axis,
-        state.step,
-        theme,
-    );
+    let numbers = Rect { y: head.y, height: head.height, ..axis.area };
+    draw_numbers(frame, numbers, axis, state.step, theme);
 }
 
 /// Writes the numbers of the steps, which begin with 1: that of the cursor, then as many others as fit.
@@ -262,10 +258,8 @@ fn draw_totals(
     }
     let last = Rect { y: rows.bottom() - 1, height: 1, ..rows };
     frame.render_widget(Line::styled(elide("together", places.names.into()), theme.dim), last);
-    frame.render_widget(
-        Line::styled(written(sums.all, places.sums), theme.strong).right_aligned(),
-        places.edge(last),
-    );
+    let all = Line::styled(written(sums.all, places.sums), theme.strong);
+    frame.render_widget(all.right_aligned(), places.edge(last));
     let values: Vec<f64> = sums.by_step.iter().map(|&updates| updates as f64).collect();
     let highest = values.iter().skip(1).copied().fold(0.0, f64::max);
     let area = Rect { y: rows.y, height: rows.height, ..axis.area };
@@ -306,7 +300,7 @@ fn draw_values(
 ) {
     let Some(layer) = selected.filter(|_| area.height > 0) else { return };
     let room = usize::from(area.width / 3).max(8);
-    let name = elide_common(&layer.name, model.layer_ends, room, true);
+    let name = Cell::layer(&layer.name, theme.accent, model).within(room);
     let steps = by_step(layer, model);
     let Some(step) = state.step else {
         let updates = layer.sums.updates.unwrap_or_default().effective;
@@ -354,7 +348,7 @@ fn draw_legend(frame: &mut Frame<'_>, area: Rect, axis: StepAxis, sums: &StepSum
     if together > 1 {
         parts.push(Span::styled(format!("  a column: the mean of up to {together} steps"), theme.warn));
     }
-    if sums.leave_out_steps() {
+    if sums.by_step.iter().sum::<u128>() < sums.all {
         parts.push(Span::styled("  later steps are not kept one by one", theme.warn));
     }
     parts.push(Span::styled("  • the first step updates all", theme.dim));

@@ -1,6 +1,6 @@
 //! The names of the views and their keys.
 
-use super::{Theme, UiState, View, ViewModel, problems};
+use super::{Theme, UiState, View, ViewModel};
 use crate::figures::silent_ranks;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -23,11 +23,11 @@ pub(super) fn draw(
     theme: &Theme,
     state: &mut UiState,
 ) {
-    let mut x = area.x;
+    let (mut x, problems) = (area.x, model.summary.problem_count());
     for (view, text) in tabs {
         let style = match view {
             _ if view == state.view => theme.selected,
-            View::Problems if problems::count(model) > 0 => theme.bad,
+            View::Problems if problems > 0 => theme.bad,
             View::Ranks if silent_ranks(&model.summary.ranks).is_some() => theme.warn,
             _ => theme.dim,
         };
@@ -45,13 +45,13 @@ pub(super) fn labels(
     state: &UiState,
     named: impl Fn(View) -> bool,
 ) -> Tabs {
-    let has_ranks = !model.summary.ranks.is_empty();
+    let (has_ranks, problems) = (!model.summary.ranks.is_empty(), model.summary.problem_count());
     let label = |view: View| {
         let key =
             state.keys.view_key(view).map_or("-".to_owned(), |key| theme.appearance.symbols.label(&key));
         let name = view.name();
         let count = match view {
-            View::Problems if problems::count(model) > 0 => format!(" ({})", problems::count(model)),
+            View::Problems if problems > 0 => format!(" ({problems})"),
             View::Ranks if has_ranks => format!(" ({})", model.summary.ranks.len()),
             View::Runs if model.rows.len() > 1 => format!(" ({})", model.rows.len()),
             _ => String::new(),

@@ -80,7 +80,7 @@ fn draw_large(frame: &mut Frame<'_>, area: Rect, size: DigitSize, model: &ViewMo
     let others =
         Figure::applying_in(ShownIn::Totals, [&total.sums]).into_iter().filter(|figure| !is_large(figure));
     for (figure, row) in others.zip(beside.rows()) {
-        let change = changes::of_row(figure, total, model);
+        let change = changes::of_row(figure, total, model, theme);
         let label = format!("{} ", figure.panel_label);
         let room = row.width.saturating_sub(label.width() as u16);
         let mut line = Line::styled(label, theme.dim);
@@ -104,13 +104,8 @@ fn draw_figure(
     let label = format!(" {}", figure.panel_label);
     let room = head.width.saturating_sub(label.width() as u16);
     let mut line = Line::styled(label, theme.dim);
-    line.extend(value_line(
-        &choices(figure, model),
-        changes::of_row(figure, total, model),
-        style,
-        room,
-        theme,
-    ));
+    let change = changes::of_row(figure, total, model, theme);
+    line.extend(value_line(&choices(figure, model), change, style, room, theme));
     let room = usize::from(head.width).saturating_sub(line.width());
     line.extend(last_batches(figure, room, model, theme));
     frame.render_widget(line, head);
@@ -171,12 +166,10 @@ fn draw_framed(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &The
     for (at, &figure) in figures.iter().enumerate() {
         let is_ratio = figure.unit == FigureUnit::Ratio;
         let style = if is_ratio { theme.accent } else { theme.strong };
-        let (label, change) = (figure.panel_label, changes::of_row(figure, total, model));
+        let (label, change) = (figure.panel_label, changes::of_row(figure, total, model, theme));
         frame.render_widget(Line::styled(format!(" {label}"), theme.dim), label_cells[at]);
-        frame.render_widget(
-            value_line(&choices(figure, model), change, style, value_cells[at].width, theme),
-            value_cells[at],
-        );
+        let value = value_line(&choices(figure, model), change, style, value_cells[at].width, theme);
+        frame.render_widget(value, value_cells[at]);
     }
     draw_gauge(frame, gauge, model, theme);
 }
@@ -219,12 +212,11 @@ fn shares(figures: &[&Figure], width: u16) -> Vec<Constraint> {
 /// one.
 fn value_line(
     choices: &[String],
-    change: Option<Change>,
+    change: Option<Span<'static>>,
     style: Style,
     width: u16,
     theme: &Theme,
 ) -> Line<'static> {
-    let change = change.map(|change| changes::span(&change, theme));
     let room = |change: usize| usize::from(width).saturating_sub(1 + change);
     let fitting = |room: usize| choices.iter().find(|choice| choice.width() <= room);
     let beside = change.as_ref().and_then(|change| fitting(room(change.width() + 1)));
@@ -299,17 +291,12 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, theme: &Them
         (0, Some(all)) => Span::styled(format!("{all} with measured "), theme.dim),
         (layers, _) => Span::styled(format!("{layers} unpriced "), theme.warn),
     };
-    let lines = [
-        (
-            "effective",
-            Figure::EFFECTIVE_PER_SAMPLE,
-            Span::styled(format!("{sparsity} sparse "), theme.accent),
-        ),
-        ("dense", Figure::DENSE_PER_SAMPLE, unpriced),
-    ];
+    let sparse = Span::styled(format!("{sparsity} sparse "), theme.accent);
+    let lines =
+        [("effective", Figure::EFFECTIVE_PER_SAMPLE, sparse), ("dense", Figure::DENSE_PER_SAMPLE, unpriced)];
     let rows = Layout::vertical([Constraint::Length(1); 2]).split(area);
     for ((label, figure, mark), row) in lines.into_iter().zip(rows.iter()) {
-        let change = changes::of_row(figure, total, model).map(|change| changes::span(&change, theme));
+        let change = changes::of_row(figure, total, model, theme);
         draw_line(frame, *row, (label, &choices(figure, model), change), mark, theme);
     }
 }
