@@ -15,12 +15,11 @@ import numpy as np
 
 from .benchmark import STALE, neurobench_layers, stale_steps, why_hooks_fail
 from .encoding import changed_bits, changed_bits_as_neurobench
-from .forwards import classes_with_forward
 from .hooks import hook_on, meter_on
 from .layers import Layer
 from .messages import RecorderError, tell
 from .network import is_spiking, modules, qualified_names
-from .neurobench_traps import StateWatch
+from .neurobench_traps import StateWatch, may_hide_steps
 from .options import is_count
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ class _Count:
         for module in modules(net):
             if is_spiking(module):  # NeuroBench's own hooks see its potential
                 self._measure(Layer("", module), steps_are_seen=False)
-                if len(classes_with_forward(module)) > 1:
+                if may_hide_steps(module):
                     self._watches.append(StateWatch(names[id(module)][0], module))
             elif (hook := hook_on(names[id(module)][0], module)) is not None:
                 self._hooks.append(hook)

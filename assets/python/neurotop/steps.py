@@ -118,6 +118,15 @@ class Steps:
         if not self._changes_in_place:
             self._versions.add(after if copy else layer.post[-1])
 
+    def has_left(self, kept: torch.Tensor) -> bool:
+        """Whether a layer that keeps `kept` goes on from elsewhere than where the step began."""
+        before, kept = self._before, unwrapped(kept).detach()
+        if self._is_repeated or kept.is_meta:
+            return False
+        if isinstance(before, (int, float)) or before is None or before.shape != kept.shape:
+            return bool((kept != (before if isinstance(before, (int, float)) else 0)).any())
+        return not equals(before.detach(), kept)
+
     def amend(self, after: torch.Tensor) -> None:
         """Replace the potential that the step ended with: something came after it in the call."""
         post, after = self.layer.post, unwrapped(after)
@@ -166,7 +175,7 @@ class Steps:
         """Find out which steps began with the potential of the step before, in one transfer."""
         import torch
 
-        if not self._open:
+        if not self._open or self._open[0][1].is_meta:
             return
         equal = torch.stack([flag for _, flag, _ in self._open]).tolist()
         for (index, _, same), is_previous in zip(self._open, equal):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     #: What a step begins with: a potential, one number for all neurons, or None for rest.
     Before = Optional[Union["torch.Tensor", float]]
 
-__all__ = ["Adapter", "Sink", "adapter_for"]
+__all__ = ["Adapter", "Instead", "Sink", "adapter_for"]
 
 
 class Sink(Protocol):
@@ -102,25 +102,36 @@ def hook(module: torch.nn.Module, enter: Any, leave: Any) -> Callable[[], None]:
     return detach
 
 
-class _Instead:
-    """A function in the place of an attribute. A copy of its owner has the attribute as it was."""
+class Instead:
+    """A function in the place of an attribute. A copy of its owner has the attribute as it was.
 
-    def __init__(self, function: Callable[..., Any], old: Callable[..., Any]) -> None:
+    Attributes
+    ----------
+    old : callable
+        What the attribute was.
+    was_set : bool
+        Whether it was set on the owner itself; else it is that of its class.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], old: Callable[..., Any], was_set: bool
+    ) -> None:
+        self.old = old
+        self.was_set = was_set
         self._function = function
-        self._old = old
         functools.update_wrapper(self, old)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self._function(*arguments, **named)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial, (self._old,)
+        return functools.partial, (self.old,)
 
 
 def replace_attribute(owner: Any, name: str, function: Callable[..., Any]) -> Callable[[], None]:
     """Set an attribute; the function that is returned brings the old one back."""
     had, old = name in vars(owner), getattr(owner, name)
-    setattr(owner, name, _Instead(function, old))
+    setattr(owner, name, Instead(function, old, had))
 
     def restore() -> None:
         if had:
