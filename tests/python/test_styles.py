@@ -346,6 +346,21 @@ def test_a_forward_that_was_replaced_in_the_class(
     assert snn.Leaky.forward is looped
 
 
+def test_a_forward_that_is_replaced_in_the_class_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, inputs = nn.Sequential(neuron("Leaky")), [current() for _ in range(4)]
+    monkeypatch.setattr(snn.Leaky, "forward", snn.Leaky.forward)  # it is put back at the end
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", strict=True) as rec:
+        kept = snn.Leaky.forward
+        looped = lambda self, xs: torch.stack([kept(self, x) for x in xs])  # noqa: E731
+        snn.Leaky.forward = looped
+        net(torch.stack(inputs))
+        rec.batch(4)
+    assert snn.Leaky.forward is looped
+    assert recount.updates(rec.directory) == {"0": leaky_in_numpy([inputs])}
+
+
 def test_a_replaced_forward_that_passes_the_potential(tmp_path: Path) -> None:
     lif = snn.Leaky(beta=0.9)
     kept, batches = lif.forward, []

@@ -107,13 +107,13 @@ class Calls:
         passed, is_named = None, False
         if is_hidden:
             passed, is_named = self._passed(module.forward, inputs, named)
-        self.enter(passed, is_named, is_hidden)
+        self.enter(module, passed, is_named, is_hidden)
 
-    def _returned(self, _module: torch.nn.Module, inputs: Any, named: Any, output: Any) -> None:
+    def _returned(self, module: torch.nn.Module, inputs: Any, named: Any, output: Any) -> None:
         if self._hooked and (outer := self._hooked.pop()) is not _TOLD:
             error = sys.exc_info()[1]
             has_raised = error is not None and error is not outer
-            self.leave(inputs or tuple(named.values()), RAISED if has_raised else output)
+            self.leave(module, inputs or tuple(named.values()), RAISED if has_raised else output)
 
     def _passed(self, forward: Any, inputs: Any, named: Any) -> tuple[torch.Tensor | None, bool]:
         """The potential that is passed to a function that was set on the layer."""
@@ -142,7 +142,9 @@ class Calls:
         """Whether the potential is another than the one with which the step began."""
         return False
 
-    def enter(self, passed: torch.Tensor | None, is_named: bool, is_own: bool) -> None:
+    def enter(
+        self, _module: torch.nn.Module, passed: torch.Tensor | None, is_named: bool, is_own: bool
+    ) -> None:
         """A call begins.
 
         Parameters
@@ -183,7 +185,7 @@ class Calls:
             self._calls[-1].steps += 1
         self.begin(potential_in(passed))
 
-    def leave(self, inputs: tuple[Any, ...], output: Any) -> None:
+    def leave(self, _module: torch.nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         """The innermost call is over.
 
         Parameters
@@ -236,11 +238,11 @@ class Calls:
         self._hooked.clear()
 
 
-#: The own ``forward`` of each class that is wrapped, and for how many watchers.
-_wrapped: dict[type, tuple[Any, int]] = {}
+#: Of each class that is wrapped, its own ``forward``, the wrapped one, and for how many layers.
+_wrapped: dict[type, tuple[Any, Any, int]] = {}
 
-#: Those who follow the calls of a layer, by its identity.
-_followers: dict[int, list[Calls]] = {}
+#: What is told of the calls of a layer, when they begin and when they are over, by its identity.
+_followers: dict[int, list[tuple[Hook, Hook]]] = {}
 
 
 def classes_with_forward(module: torch.nn.Module) -> list[type]:
@@ -254,7 +256,7 @@ def classes_with_forward(module: torch.nn.Module) -> list[type]:
 def is_plain(module: torch.nn.Module) -> bool:
     """Whether each call of a layer is one of a single ``forward``, which snnTorch wrote."""
     kinds = classes_with_forward(module)
-    own = [_wrapped.get(kind, (vars(kind)["forward"], 0))[0] for kind in kinds]
+    own = [_wrapped.get(kind, (vars(kind)["forward"],))[0] for kind in kinds]
     return len(own) == 1 and is_of_snntorch(own[0]) and not _is_set(module)
 
 
@@ -263,11 +265,12 @@ def follow(module: torch.nn.Module, calls: Calls) -> Callable[[], None]:
     kinds = classes_with_forward(module)
     for kind in kinds:
         _wrap(kind)
-    _followers.setdefault(id(module), []).append(calls)
+    follower = Hook(module, calls.enter), Hook(module, calls.leave)
+    _followers.setdefault(id(module), []).append(follower)
 
     def stop() -> None:
         calls.forget()
-        _followers[id(module)].remove(calls)
+        _followers[id(module)].remove(follower)
         if not _followers[id(module)]:
             del _followers[id(module)]
         for kind in kinds:
@@ -277,10 +280,11 @@ def follow(module: torch.nn.Module, calls: Calls) -> Callable[[], None]:
 
 
 def _wrap(kind: Any) -> None:
-    own, count = _wrapped.get(kind, (vars(kind)["forward"], 0))
-    _wrapped[kind] = own, count + 1
-    if count:
+    if kind in _wrapped:
+        own, wrapped, count = _wrapped[kind]
+        _wrapped[kind] = own, wrapped, count + 1
         return
+    own = vars(kind)["forward"]
     passed, is_named = passed_potential(own, skips_self=True)
     is_own = not is_of_snntorch(own)
 
@@ -289,25 +293,26 @@ def _wrap(kind: Any) -> None:
         followers = _followers.get(id(self))
         if followers is None:
             return own(self, *inputs, **named)
-        for calls in followers:
-            calls.enter(passed(inputs, named), is_named, is_own)
+        for enter, _ in followers:
+            enter(self, passed(inputs, named), is_named, is_own)
         output = RAISED
         try:
             output = own(self, *inputs, **named)
             return output
         finally:
-            for calls in followers:
-                calls.leave(inputs or tuple(named.values()), output)
+            for _, leave in followers:
+                leave(self, inputs or tuple(named.values()), output)
 
     never_traced(forward)
+    _wrapped[kind] = own, forward, 1
     kind.forward = forward
 
 
 def _unwrap(kind: Any) -> None:
-    own, count = _wrapped.pop(kind)
+    own, wrapped, count = _wrapped.pop(kind)
     if count > 1:
-        _wrapped[kind] = own, count - 1
-    else:
+        _wrapped[kind] = own, wrapped, count - 1
+    elif vars(kind).get("forward") is wrapped:  # and not what the program has set
         kind.forward = own
 
 

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .device import is_elsewhere
+from .forwards import Within
 
 if TYPE_CHECKING:
     import torch
@@ -149,6 +150,10 @@ class Steps:
     def was_called(self) -> None:
         """Note that the layer was called, whatever is seen of its potential."""
         self.layer.called |= not is_backward()
+
+    def was_taken_for_one(self) -> None:
+        """Note that a call was taken for one step, since nothing is seen of what is within it."""
+        self.layer.within.add(Within.OWN)
 
     def close(self) -> None:
         """The batch is over: see to changes in place, and to comparisons on an accelerator."""

@@ -126,6 +126,13 @@ def adapter_traps(layer: Layer) -> Iterator[Trap]:
                 f"{layer.adapter.reset_advice}.",
             )
         yield from _replaced_traps(layer, label)
+        if Within.OWN in layer.within:
+            yield (
+                ("own-forward", layer.name),
+                f"{label} has a forward of its own, within which steps of the layer's own methods "
+                "cannot be told apart: each call is counted as one call of the layer as it was. If "
+                "it computes more, the figures are too small: give the potentials to rec.add().",
+            )
 
 
 def _replaced_traps(layer: Layer, label: str) -> Iterator[Trap]:
