@@ -725,6 +725,15 @@ def test_neurobench_sees_too_few_steps_of_a_replaced_forward(
     assert not register._global_buffer_registration_hooks and not forwards._followers
 
 
+@pytest.mark.parametrize(("way", "told"), [("kept", "computes"), ("local", "seems to compute")])
+def test_the_metric_tells_of_a_replaced_forward(way: str, told: str) -> None:
+    model = SNNTorchModel(Replacing(way), custom_forward=True)
+    bench = Benchmark(model, loader(), [], [], [[], [neurotop.NeuronOperations()]])
+    with torch.no_grad(), pytest.warns(RecorderWarning, match=f"'lif' {told} several time steps"):
+        bench.run(quiet=True)
+    assert not register._global_buffer_registration_hooks and not forwards._followers
+
+
 # --- Layers that torch does not list, and that come and go ---------------------------------------
 
 
