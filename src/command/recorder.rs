@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = files![
     "adapters/sinabs.py",
     "adapters/spikingjelly.py",
     "arrays.py",
+    "assignments.py",
     "benchmark.py",
     "compiled.py",
     "device.py",

@@ -455,6 +455,191 @@ def test_rockpool(tmp_path: Path, form: str, neurotop_command: str) -> None:
     assert counts == counted(potentials)
 
 
+# --- Calls that no hook sees, and several within one ---------------------------------------------
+
+
+def if_in_numpy(batches: list[list[Tensor]]) -> Updates:
+    """What is counted of SpikingJelly's IFNode, with its reset to zero, from rest."""
+    potentials = []
+    for inputs in batches:
+        v, steps = np.zeros(inputs[0].shape, np.float32), []
+        for x in inputs:
+            v = v + x.numpy()
+            v = np.where(v >= 1, np.float32(0), v)
+            steps.append(v)
+        potentials.append(np.stack(steps))
+    return counted(potentials)
+
+
+def iaf_in_numpy(batches: list[list[Tensor]]) -> Updates:
+    """What is counted of Sinabs' IAF, which subtracts the threshold for each spike, from rest."""
+    potentials = []
+    for inputs in batches:
+        v, steps = np.zeros(inputs[0].shape, np.float32), []
+        for x in inputs:
+            v = v + x.numpy()
+            v = v - np.where(v >= 1, np.floor(v), np.float32(0))
+            steps.append(v)
+        potentials.append(np.stack(steps))
+    return counted(potentials)
+
+
+def jelly_replaced(node: Any, data: Tensor) -> None:
+    kept = node.forward
+    node.forward = lambda xs: torch.stack([kept(x) for x in xs])
+    node(data)
+    node.forward = kept
+
+
+def jelly_both(node: Any, data: Tensor) -> None:
+    for step, x in enumerate(data):
+        node.forward(x) if step % 2 else node(x)
+
+
+def jelly_methods(node: Any, data: Tensor) -> None:
+    node.multi_step_forward(data[:4])
+    for x in data[4:]:
+        node.single_step_forward(x)
+
+
+def jelly_sequences(node: Any, data: Tensor) -> None:
+    node.step_mode, kept = "m", node.forward
+    node.forward = lambda xs: torch.cat([kept(xs[:4]), kept(xs[4:])])
+    node(data)
+    node.step_mode, node.forward = "s", kept
+
+
+JELLY_CALLS = (jelly_replaced, jelly_both, jelly_methods, jelly_sequences)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("call", JELLY_CALLS)
+def test_steps_of_spikingjelly_wherever_they_are_called(
+    tmp_path: Path, call: Any, form: str
+) -> None:
+    nodes = framework("spikingjelly.activation_based.neuron")
+    net, batches = nn.Sequential(nodes.IFNode()), [list(frames(seed)) for seed in range(3)]
+    before = left_behind(net)
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", form=form, strict=True) as rec:
+        for batch in batches:
+            net[0].reset()
+            call(net[0], torch.stack(batch))
+            rec.batch(BATCH)
+    net[0].__dict__.pop("forward", None)
+    assert left_behind(net) == before
+    expected = if_in_numpy(batches)
+    assert recount.updates(rec.directory) == {"0": expected}
+    assert expected.effective < expected.dense
+
+
+def test_a_subclass_of_a_spikingjelly_node_that_loops(tmp_path: Path) -> None:
+    nodes = framework("spikingjelly.activation_based.neuron")
+
+    class Looping(nodes.IFNode):
+        def forward(self, xs: Tensor) -> Tensor:
+            return torch.stack([super(Looping, self).forward(x) for x in xs])
+
+    net, batches = nn.Sequential(Looping()), [list(frames(seed)) for seed in range(3)]
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", strict=True) as rec:
+        for batch in batches:
+            net[0].reset()
+            net(torch.stack(batch))
+            rec.batch(BATCH)
+    assert recount.updates(rec.directory) == {"0": if_in_numpy(batches)}
+
+
+def test_an_own_update_of_a_spikingjelly_node_is_told(tmp_path: Path) -> None:
+    nodes = framework("spikingjelly.activation_based.neuron")
+
+    class Own(nodes.IFNode):
+        def forward(self, xs: Tensor) -> Tensor:
+            for x in xs:
+                self.v = self.v + x
+            return self.v
+
+    net = nn.Sequential(Own())
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net(frames(0))
+        with pytest.warns(RecorderWarning, match="'0' .Own. has a forward of its own"):
+            rec.batch(BATCH)
+    assert recount.updates(rec.directory)["0"].dense == BATCH * 8
+
+
+def sinabs_replaced(layer: Any, data: Tensor) -> None:
+    kept = layer.forward
+    layer.forward = lambda xs: torch.cat([kept(xs[:, :4]), kept(xs[:, 4:])], 1)
+    layer(data)
+    layer.forward = kept
+
+
+def sinabs_both(layer: Any, data: Tensor) -> None:
+    layer.forward(data[:, :4])
+    layer(data[:, 4:])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("call", [sinabs_replaced, sinabs_both])
+def test_steps_of_sinabs_wherever_they_are_called(tmp_path: Path, call: Any, form: str) -> None:
+    layer = framework("sinabs.layers").IAF()
+    net, batches = nn.Sequential(layer), [list(frames(seed)) for seed in range(3)]
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", form=form, strict=True) as rec:
+        for batch in batches:
+            layer.reset_states()
+            call(layer, torch.stack(batch, 1))
+            rec.batch(BATCH)
+    assert recount.updates(rec.directory) == {"0": iaf_in_numpy(batches)}
+
+
+def test_sinabs_is_reset_between_two_calls_within_one(tmp_path: Path) -> None:
+    layer = framework("sinabs.layers").IAF(min_v_mem=-1.0)  # so that it keeps another tensor
+    kept = layer.forward
+
+    def forward(xs: Tensor) -> None:
+        kept(xs[:, :4])
+        layer.reset_states()
+        kept(xs[:, 4:] * 0)
+
+    layer.forward = forward
+    net, data = nn.Sequential(layer), frames(0)
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net(data.transpose(0, 1))
+        with pytest.warns(RecorderWarning, match="did not begin each step"):
+            rec.batch(BATCH)
+    first = iaf_in_numpy([list(data[:4])])
+    # From rest and without input nothing changes any more.
+    assert recount.updates(rec.directory) == {"0": Updates(first.effective, STEPS * BATCH * 8)}
+
+
+def test_calls_within_a_replaced_forward_of_sinabs_expleak_are_told(tmp_path: Path) -> None:
+    layer = framework("sinabs.layers").ExpLeak(tau_mem=5.0)
+    kept = layer.forward
+    layer.forward = lambda xs: torch.cat([kept(xs[:, :4]), kept(xs[:, 4:])], 1)
+    net = nn.Sequential(layer)
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net(frames(0).transpose(0, 1))
+        with pytest.warns(RecorderWarning, match="'0' .ExpLeak. has a forward of its own"):
+            rec.batch(BATCH)
+
+
+def test_what_the_program_sets_while_it_is_recorded_stays(tmp_path: Path) -> None:
+    nodes, layers = framework("spikingjelly.activation_based.neuron"), framework("sinabs.layers")
+    net = nn.Sequential(nodes.IFNode(), layers.IAF())
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        kept = net[0].single_step_forward, net[1].forward
+        net[0].single_step_forward = own = lambda x: kept[0](x)
+        net[1].forward = other = lambda xs: kept[1](xs)
+        for x in frames(0):
+            net[0](x)
+        net[1](frames(0).transpose(0, 1))
+        rec.batch(BATCH)
+    assert net[0].single_step_forward is own and net[1].forward is other
+    dense = {name: each.dense for name, each in recount.updates(rec.directory).items()}
+    assert dense == dict.fromkeys("01", STEPS * BATCH * 8)
+    with torch.no_grad():  # the recording is over, and takes no more
+        net[0](frames(0)[0])
+    assert not any(hook.layer.post for hook in rec._hooks)
+
+
 # --- What all have in common ---------------------------------------------------------------------
 
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import pickle
+import threading
+import types
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import snntorch as snn
 import torch
+import torch.nn.modules.module as register
 from neurobench.benchmarks import Benchmark
 from neurobench.metrics.workload import NeuronOperations
 from neurobench.models import SNNTorchModel
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 import neurotop
 import recount
@@ -150,7 +156,7 @@ def test_a_forward_that_is_called_directly(tmp_path: Path, direct: set[str]) -> 
         runs[name] = recount.updates(rec.directory)
     assert runs["direct"] == runs["plain"]
     assert runs["direct"]["lif"].dense == 2 * 7 * 4 * 8
-    assert snn.Leaky.forward is own and not forwards._watchers, "nothing stays on the class"
+    assert snn.Leaky.forward is own and not forwards._followers, "nothing stays on the class"
 
 
 def test_a_layer_that_raises_leaves_no_half_call(tmp_path: Path) -> None:
@@ -234,7 +240,498 @@ def test_the_metric_gives_no_price_of_several_steps() -> None:
     texts = [str(each.message) for each in told]
     assert any("'lif' computes several time steps" in text for text in texts)
     assert any("{'Sequence:subtract': OPERATIONS}" in text for text in texts)
-    assert not forwards._watchers
+    assert not forwards._followers
+
+
+# --- A forward that was replaced, and hooks that call it -----------------------------------------
+
+
+def leaky_in_numpy(batches: list[list[Tensor]]) -> Updates:
+    """What is counted of snnTorch's Leaky with beta 0.9 and reset by subtraction, from rest."""
+    counts = []
+    for inputs in batches:
+        mem, steps = np.zeros(inputs[0].shape, np.float32), []
+        for x in inputs:
+            before, reset = mem, (mem > 1).astype(np.float32)
+            mem = np.float32(0.9) * mem + x.numpy() - reset
+            steps.append((before, mem))
+        counts.append(steps)
+    return total(counts)
+
+
+def loops_over_kept(lif: Any) -> Any:
+    kept = lif.forward
+    return lambda xs: torch.stack([kept(x) for x in xs])
+
+
+def loops_over_class(lif: Any) -> Any:
+    def forward(self: Any, xs: Tensor) -> Tensor:
+        return torch.stack([snn.Leaky.forward(self, x) for x in xs])
+
+    return types.MethodType(forward, lif)
+
+
+def unrolled(lif: Any) -> Any:
+    step = functools.partial(lif.forward)
+    return lambda xs: torch.stack([step(xs[0]), step(xs[1]), step(xs[2]), step(xs[3])])
+
+
+def looks_like_the_kept(lif: Any) -> Any:
+    return functools.wraps(lif.forward)(loops_over_kept(lif))
+
+
+def calls_itself_unreplaced(lif: Any) -> Any:
+    def forward(xs: Tensor) -> Tensor:
+        del lif.forward
+        spikes = [lif(x) for x in xs]
+        lif.forward = forward
+        return torch.stack(spikes)
+
+    return forward
+
+
+REPLACED = (
+    *(loops_over_kept, loops_over_class, unrolled, looks_like_the_kept),
+    calls_itself_unreplaced,
+)
+
+
+def record_sequences(
+    net: nn.Module, run: Path, after: Any = None, steps: int = 4, form: str = "trace"
+) -> tuple[Path, Updates]:
+    """Record three batches, each one call of the net's first layer; what is to be counted."""
+    batches = []
+    with torch.no_grad(), neurotop.record(net, run, form=form) as rec:
+        if after is not None:
+            after()
+        for _ in range(3):
+            net[0].reset_mem()
+            batches.append([current() for _ in range(steps)])
+            net(torch.stack(batches[-1]))
+            rec.batch(4)
+    assert not register._global_buffer_registration_hooks
+    return rec.directory, leaky_in_numpy(batches)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("replace", REPLACED)
+def test_a_replaced_forward_that_loops_over_the_steps(
+    tmp_path: Path, replace: Any, when: str, form: str
+) -> None:
+    net = nn.Sequential(neuron("Leaky"))
+
+    def patch() -> None:
+        net[0].forward = replace(net[0])
+
+    if when == "before":
+        patch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RecorderWarning)
+        after = patch if when == "meanwhile" else None
+        run, expected = record_sequences(net, tmp_path / "run", after, form=form)
+    assert recount.updates(run) == {"0": expected}
+    assert "forward" in vars(net[0]), "it stays replaced"
+    assert expected.effective < expected.dense
+
+
+def test_a_forward_that_was_replaced_in_the_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = snn.Leaky.forward
+    looped = lambda self, xs: torch.stack([kept(self, x) for x in xs])  # noqa: E731
+    monkeypatch.setattr(snn.Leaky, "forward", looped)
+    run, expected = record_sequences(nn.Sequential(neuron("Leaky")), tmp_path / "run")
+    assert recount.updates(run) == {"0": expected}
+    assert snn.Leaky.forward is looped
+
+
+def test_a_forward_that_is_replaced_in_the_class_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, inputs = nn.Sequential(neuron("Leaky")), [current() for _ in range(4)]
+    monkeypatch.setattr(snn.Leaky, "forward", snn.Leaky.forward)  # it is put back at the end
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", strict=True) as rec:
+        kept = snn.Leaky.forward
+        looped = lambda self, xs: torch.stack([kept(self, x) for x in xs])  # noqa: E731
+        snn.Leaky.forward = looped
+        net(torch.stack(inputs))
+        rec.batch(4)
+    assert snn.Leaky.forward is looped
+    assert recount.updates(rec.directory) == {"0": leaky_in_numpy([inputs])}
+
+
+def test_a_replaced_forward_that_passes_the_potential(tmp_path: Path) -> None:
+    lif = snn.Leaky(beta=0.9)
+    kept, batches = lif.forward, []
+
+    def forward(xs: Tensor) -> Tensor:
+        mem, steps = torch.zeros(4, 8), []
+        for number, x in enumerate(xs):
+            before = mem * (number != 2)
+            _, mem = kept(x * (number != 2), before)
+            steps.append((before, mem))
+        batches.append(steps)
+        return mem
+
+    lif.forward = forward
+    net = nn.Sequential(lif)
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        for _ in range(2):
+            net(torch.stack([current() for _ in range(5)]))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RecorderWarning)
+                rec.batch(4)
+    assert recount.updates(rec.directory) == {"0": total(batches)}
+
+
+def assigns(self: Any, xs: Tensor) -> Tensor:
+    """Leaky's update, in a loop."""
+    spikes = []
+    for x in xs:
+        if self.mem.shape != x.shape:
+            self.mem = torch.zeros_like(x)
+        self.reset = self.mem_reset(self.mem)
+        self.mem = 0.9 * self.mem + x
+        self.mem = self.mem - self.reset
+        spikes.append(self.fire(self.mem))
+    return torch.stack(spikes)
+
+
+def assigns_in_a_method(self: Any, xs: Tensor) -> Tensor:
+    """The same, a call for each step."""
+
+    def step(x: Tensor) -> Tensor:
+        return assigns(self, x[None])[0]
+
+    return torch.stack([step(xs[0]), *map(step, xs[1:])])
+
+
+def computes_locally(self: Any, xs: Tensor) -> Tensor:
+    """The same, with a local variable."""
+    mem, spikes = self.mem if self.mem.shape == xs[0].shape else torch.zeros_like(xs[0]), []
+    for x in xs:
+        mem = 0.9 * mem + x - (mem > 1).float()
+        spikes.append((mem > 1).float())
+    self.mem = mem
+    return spikes[-1]
+
+
+class Assigning(snn.Leaky):
+    """A subclass with an update of its own."""
+
+    forward = assigns
+
+
+class Local(snn.Leaky):
+    """A subclass with an update of its own, whose potential only shows at the end."""
+
+    forward = computes_locally
+
+
+def with_forward(forward: Any) -> nn.Module:
+    lif = neuron("Leaky")
+    lif.forward = types.MethodType(forward, lif)
+    return lif
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: with_forward(assigns),
+        lambda: with_forward(assigns_in_a_method),
+        lambda: Assigning(beta=0.9, init_hidden=True),
+    ],
+    ids=["replaced", "with a method", "subclass"],
+)
+def test_an_own_update_in_a_loop_is_counted_by_rounds(tmp_path: Path, layer: Any) -> None:
+    net = nn.Sequential(layer())
+    with pytest.warns(RecorderWarning, match="'0'.*in a loop: each round is recorded"):
+        run, expected = record_sequences(net, tmp_path / "run")
+    assert recount.updates(run) == {"0": expected}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [lambda: with_forward(computes_locally), lambda: Local(beta=0.9, init_hidden=True)],
+    ids=["replaced", "subclass"],
+)
+@pytest.mark.parametrize("given", [torch.stack, list], ids=["tensor", "list"])
+def test_steps_in_a_local_variable_are_told(tmp_path: Path, layer: Any, given: Any) -> None:
+    net = nn.Sequential(layer())
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net(given([current() for _ in range(4)]))
+        with pytest.warns(RecorderWarning, match="'0'.*seems to compute several time steps"):
+            rec.batch(4)
+    assert dense_updates(rec.directory) == {"0": 4 * 8}
+
+
+class Property(snn.Leaky):
+    """Keeps its potential under another name."""
+
+    mem = property(
+        lambda self: self.__dict__["own"], lambda self, mem: self.__dict__.update(own=mem)
+    )
+    forward = assigns
+
+    def _init_mem(self) -> None:
+        self.mem = torch.zeros(0)
+
+
+def test_a_potential_that_is_a_property_is_counted_or_told(tmp_path: Path) -> None:
+    with pytest.warns(RecorderWarning, match="'0'.*seems to compute several time steps"):
+        record_sequences(nn.Sequential(Property(beta=0.9, init_hidden=True)), tmp_path / "run")
+    net = nn.Sequential(Property(beta=0.9, init_hidden=True))
+    inputs = [current() for _ in range(5)]
+    with torch.no_grad(), neurotop.record(net, tmp_path / "step by step") as rec:
+        for x in inputs:
+            net(x[None])
+        with pytest.warns(RecorderWarning, match="no price"):
+            rec.batch(4)
+    assert recount.updates(rec.directory) == {"0": leaky_in_numpy([inputs])}
+
+
+def test_a_replaced_forward_of_one_step_that_is_not_snntorchs_is_told(tmp_path: Path) -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        self.mem = (self.mem if len(self.mem) else 0) * 0.9 + x
+        return (self.mem > 1).float()
+
+    net = nn.Sequential(with_forward(forward))
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        for _ in range(5):
+            net(current())
+        with pytest.warns(
+            RecorderWarning, match="forward of layer '0'.*was replaced.*price of Leak"
+        ):
+            rec.batch(4)
+    assert dense_updates(rec.directory) == {"0": 5 * 4 * 8}
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("kind", ["pre", "post"])
+def test_a_hook_that_calls_the_layer_again(tmp_path: Path, kind: str, when: str) -> None:
+    lif = neuron("Leaky")
+    net, batches = nn.Sequential(lif), []
+
+    def register() -> None:
+        if kind == "pre":
+            lif.register_forward_pre_hook(lambda module, inputs: (module.forward(*inputs), None)[1])
+        else:
+            lif.register_forward_hook(lambda module, inputs, _: module.forward(*inputs))
+
+    if when == "before":
+        register()
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run", strict=True) as rec:
+        if when == "meanwhile":
+            register()
+        for _ in range(3):
+            lif.reset_mem()
+            batches.append([current() for _ in range(4)])
+            for x in batches[-1]:
+                net(x)
+            rec.batch(4)
+    expected = leaky_in_numpy([[x for x in batch for _ in range(2)] for batch in batches])
+    assert recount.updates(rec.directory) == {"0": expected}
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("kind", ["pre", "post"])
+def test_a_hook_that_changes_the_potential(tmp_path: Path, kind: str, when: str) -> None:
+    lif = neuron("Leaky")
+    net, batches = nn.Sequential(lif), []
+
+    def change(module: Any, *_: Any) -> None:
+        module.mem = torch.where(module.mem < 0.5, 0.0, module.mem)
+
+    def register() -> None:
+        if kind == "pre":
+            lif.register_forward_pre_hook(change)
+        else:
+            lif.register_forward_hook(change)
+
+    if when == "before":
+        register()
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        if when == "meanwhile":
+            register()
+        for _ in range(3):
+            lif.reset_mem()
+            mem, steps = np.zeros((4, 8), np.float32), []
+            for x in [current() for _ in range(5)]:
+                net(x)
+                mem = np.where(mem < 0.5, np.float32(0), mem)
+                before, mem = mem, np.float32(0.9) * mem + x.numpy() - (mem > 1)
+                steps.append((before, mem))
+            batches.append(steps)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RecorderWarning)
+                rec.batch(4)
+    assert recount.updates(rec.directory) == {"0": total(batches)}
+
+
+class Yielding(snn.Leaky):
+    """Computes its steps while its spikes are taken."""
+
+    def forward(self, xs: Tensor) -> Any:
+        for x in xs:
+            yield super().forward(x)
+
+
+class YieldingOwn(snn.Leaky):
+    """The same, with an update of its own."""
+
+    def forward(self, xs: Tensor) -> Any:
+        for x in xs:
+            self.mem = self.mem * 0.9 + x if len(self.mem) else x
+            yield self.mem > 1
+
+
+def test_a_forward_that_is_a_generator(tmp_path: Path) -> None:
+    net, batches = nn.ModuleList([Yielding(beta=0.9, init_hidden=True), YieldingOwn(beta=0.9)]), []
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        for _ in range(2):
+            net[0].reset_mem()
+            batches.append([current() for _ in range(4)])
+            for layer in net:
+                list(layer(torch.stack(batches[-1])))
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                rec.batch(4)
+            told = " ".join(str(each.message) for each in caught)
+            assert ("'1' (YieldingOwn) is left out" in told) == (len(batches) == 1)
+    assert recount.updates(rec.directory) == {"0": leaky_in_numpy(batches)}
+    assert "returns a generator" in " ".join(recount.manifest(rec.directory)["warnings"])
+
+
+def test_an_exception_that_leaves_half_a_step_costs_that_batch(tmp_path: Path) -> None:
+    calls = []
+
+    def quant(mem: Tensor) -> Tensor:
+        calls.append(0)
+        if len(calls) == 7:
+            raise ValueError("when the potential is computed, and the step is not over")
+        return mem
+
+    class Goes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lif = neuron("Leaky", state_quant=quant)
+
+        def forward(self, x: Tensor) -> None:
+            try:
+                self.lif(x)
+            except ValueError:
+                pass
+
+    net = Goes()
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        with pytest.warns(RecorderWarning, match="batch 1 is not recorded.*raised ValueError"):
+            for _ in range(3):
+                net.lif.reset_mem()
+                for _ in range(5):
+                    net(current())
+                rec.batch(4)
+    assert recount.samples(rec.directory) == 8
+    assert dense_updates(rec.directory) == {"lif": 2 * 5 * 4 * 8}
+
+
+def test_two_threads_in_one_layer_are_told(tmp_path: Path) -> None:
+    both = threading.Barrier(2)
+
+    def quant(mem: Tensor) -> Tensor:
+        if both.n_waiting or threading.current_thread() is not threading.main_thread():
+            both.wait(60)
+        return mem
+
+    net = nn.ModuleList([snn.Leaky(beta=0.9, state_quant=quant), neuron("Leaky")])
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        threads = [
+            threading.Thread(target=net[0], args=(current(), torch.zeros(4, 8))) for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        net[1](current())
+        with pytest.warns(RecorderWarning, match="'0'.*left out.*two threads"):
+            rec.batch(4)
+    assert dense_updates(rec.directory) == {"1": 4 * 8}
+
+
+def test_potentials_without_numbers_are_told(tmp_path: Path) -> None:
+    net = nn.ModuleList([neuron("Leaky").to("meta"), neuron("Leaky")])
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        for _ in range(3):
+            net[0](torch.rand(4, 8, device="meta"))
+            net[1](current())
+        with pytest.warns(RecorderWarning, match="'0'.*left out.*device 'meta'"):
+            rec.batch(4)
+    assert dense_updates(rec.directory) == {"1": 3 * 4 * 8}
+
+
+@pytest.mark.parametrize("way", ["functional_call", "parametrized"])
+def test_parameters_from_elsewhere(tmp_path: Path, way: str) -> None:
+    lif = snn.Leaky(beta=0.5, learn_beta=True, init_hidden=True)
+    net, batches = nn.Sequential(lif), []
+    own = {"0.beta": torch.tensor(0.9)}
+    if way == "parametrized":
+        lif.beta.data.fill_(0.9)
+        parametrize.register_parametrization(lif, "beta", nn.Identity())
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        for _ in range(3):
+            lif.reset_mem()
+            batches.append([current() for _ in range(5)])
+            for x in batches[-1]:
+                net(x) if way == "parametrized" else torch.func.functional_call(net, own, (x,))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*has no price")
+                rec.batch(4)
+    assert recount.updates(rec.directory) == {"0": leaky_in_numpy(batches)}
+
+
+class Replacing(nn.Module):
+    """A network whose layer has another forward, or a hook, that NeuroBench sees as one step."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.lif = neuron("Leaky") if way != "local" else with_forward(computes_locally)
+        self.way = way
+        if way == "kept":
+            self.lif.forward = loops_over_kept(self.lif)
+        elif way == "hook":
+            self.lif.register_forward_hook(lambda module, inputs, _: module.forward(*inputs))
+
+    def forward(self, data: Tensor) -> Tensor:
+        self.lif.reset_mem()
+        steps = data.transpose(0, 1)
+        return torch.stack([self.lif(x) for x in steps]) if self.way == "hook" else self.lif(steps)
+
+
+@pytest.mark.parametrize(
+    ("way", "told"),
+    [
+        ("kept", "computes several time steps in one call"),
+        ("hook", "computes several time steps in one call"),
+        ("local", "seems to compute several time steps"),
+    ],
+)
+def test_neurobench_sees_too_few_steps_of_a_replaced_forward(
+    tmp_path: Path, way: str, told: str
+) -> None:
+    model = SNNTorchModel(Replacing(way), custom_forward=True)
+    with pytest.warns(RecorderWarning, match=f"'lif'.*{told}"):
+        outcome = benchmark(model, neurotop.Recorder(tmp_path / "run"))
+    assert list(recount.updates(outcome.run).values()) == outcome.layers, "what NeuroBench sees"
+    assert not register._global_buffer_registration_hooks and not forwards._followers
+
+
+@pytest.mark.parametrize(("way", "told"), [("kept", "computes"), ("local", "seems to compute")])
+def test_the_metric_tells_of_a_replaced_forward(way: str, told: str) -> None:
+    model = SNNTorchModel(Replacing(way), custom_forward=True)
+    bench = Benchmark(model, loader(), [], [], [[], [neurotop.NeuronOperations()]])
+    with torch.no_grad(), pytest.warns(RecorderWarning, match=f"'lif' {told} several time steps"):
+        bench.run(quiet=True)
+    assert not register._global_buffer_registration_hooks and not forwards._followers
 
 
 # --- Layers that torch does not list, and that come and go ---------------------------------------
@@ -491,6 +988,7 @@ def test_potentials_within_vmap(tmp_path: Path) -> None:
                 steps.append((before, mem))
             rec.batch(4)
             batches.append(steps)
+    lif.mem = torch.zeros(0)  # snnTorch keeps all layers, and resets them in other tests
     assert recount.updates(rec.directory) == {"0": total(batches)}
 
 

@@ -15,10 +15,10 @@ Then run ``neurotop watch runs/exp1`` in another terminal. Importing the package
 it imports torch, snnTorch and NeuroBench when a recording begins.
 
 The files follow the path of a batch: the hooks on a network (`watch`, `hooks`, `forwards`,
-`adapters`) hand each step to `steps`, which collects it in a layer (`layers`); `traps` and
-`neurobench_traps` warn about the figures; `encoding` makes the arrays of a form, `npz` the file,
-`directory` the run directory, `run` one run from its first batch to its end; `recording` and
-`benchmark` are the two entry points. `notebook` shows the figures that the command counts.
+`assignments`, `adapters`) hand each step to `steps`, which collects it in a layer (`layers`);
+`traps` and `neurobench_traps` warn about the figures; `encoding` makes the arrays of a form, `npz`
+the file, `directory` the run directory, `run` one run from its first batch to its end; `recording`
+and `benchmark` are the two entry points. `notebook` shows the figures that the command counts.
 """
 
 from .benchmark import Recorder

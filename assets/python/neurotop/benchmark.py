@@ -234,11 +234,13 @@ class _BenchmarkRun:
 
     def _layers(self, model: Any) -> list[AnyLayer]:
         """The layers, with what was seen of them beside NeuroBench's hooks."""
-        hides_steps = {id(watch.module) for watch in self._watches if watch.hides_steps}
+        watches = {id(watch.module): watch for watch in self._watches}
         advice = hidden_reset_advice(model.__net__())
         layers: list[AnyLayer] = []
         for layer in neurobench_layers(model, self._stale):
-            layer.hides_steps = id(layer.module) in hides_steps
+            watch = watches.get(id(layer.module))
+            if watch is not None:
+                layer.hides_steps, layer.within = watch.hides_steps, watch.found
             if not layer.hides_steps:  # the price would be that of all steps
                 layer.meter = self._meters.get(id(layer.module))
             layer.rest_advice = advice or layer.rest_advice

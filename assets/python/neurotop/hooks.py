@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Union
 
 from .compiled import Hook
-from .forwards import watch_forward
+from .forwards import Calls, Within, follow
 from .layers import Layer
 from .network import (
     PRICED,
@@ -16,7 +16,6 @@ from .network import (
     is_parallel,
     is_spiking,
     kept_potential,
-    passed_potential,
 )
 from .steps import Steps, is_backward
 
@@ -33,73 +32,64 @@ class _LayerHook:
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
         self.steps = Steps(layer)
+        self.raised = ""
 
     def reset(self) -> None:
         """Forget the batch."""
         self.steps.reset()
 
 
-class _MembraneHook(_LayerHook):
+class _MembraneHook(Calls, _LayerHook):
     """Hands a snnTorch layer's membrane potential before and after each step to `Steps`.
 
-    A step is a call of the layer. Where its ``forward`` calls that of its parent class, as a
-    subclass does, each of these inner calls is one. What counts is the potential that a step begins
-    with: the one that is passed (``spk, mem = lif(x, mem)``), else the one that the layer kept.
+    What counts is the potential that a step begins with: the one that is passed
+    (``spk, mem = lif(x, mem)``), else the one that the layer kept.
     """
 
     def __init__(self, name: str, module: torch.nn.Module) -> None:
-        super().__init__(Layer(name, module))
-        self._module = module
+        Calls.__init__(self, module)
+        _LayerHook.__init__(self, Layer(name, module))
+        self.layer.within = self.found
         self._forgets_state = forgets_state(module)
-        self._passed, self._is_named = passed_potential(module.forward)
-        self._inside: list[int] = []  # of each call that is not over, how many are over within it
-        self._takes_potential = False
-        handles = [
-            module.register_forward_pre_hook(Hook(module, self._called), with_kwargs=True),
-            module.register_forward_hook(Hook(module, self._returned), always_call=True),
-        ]
-        self._stops = [*(handle.remove for handle in handles), watch_forward(module, self)]
+        self._stops = [*self.hook(is_told=True), follow(module, self)]
 
-    def _called(self, _module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
-        self._inside.clear()  # of a call that was interrupted
-        self.enter(self._passed(inputs, named), self._is_named)
+    def begin(self, passed: torch.Tensor | None) -> None:
+        """Keep the potential that the step begins with."""
+        kept = kept_potential(self._module)
+        self.steps.begin(None if self._forgets_state else kept if passed is None else passed)
 
-    def _returned(self, _module: torch.nn.Module, _inputs: Any, output: Any) -> None:
-        self.leave(output)
-
-    @property
-    def is_called(self) -> bool:
-        """Whether a call has begun."""
-        return bool(self._inside)
-
-    def enter(self, passed: torch.Tensor | None, is_named: bool) -> None:
-        """A call begins."""
-        is_first = not any(self._inside)
-        # The outer call may take the potential under another name than `mem`.
-        if not self._inside or not is_first or (passed is not None and not self._takes_potential):
-            kept = kept_potential(self._module)
-            self.steps.begin(None if self._forgets_state else kept if passed is None else passed)
-        self._takes_potential = is_named or (bool(self._inside) and self._takes_potential)
-        self._inside.append(0)
-
-    def leave(self, output: Any) -> None:
-        """The call is over."""
-        inside = self._inside.pop() if self._inside else 0
-        after = kept_potential(self._module)
-        if output is None:
-            return
-        if self._inside:
-            self._inside[-1] += 1
+    def end(self) -> None:
+        """Keep the potential that the step ended with."""
         self.layer.called = True
-        if after is not None and inside:
-            self.steps.amend(after)
-        elif after is not None:
+        after = kept_potential(self._module)
+        if after is not None:
             self.steps.end(after)
+
+    def amend(self) -> None:
+        """Keep the potential that was made of it after the step."""
+        after = kept_potential(self._module)
+        if after is not None:
+            self.steps.amend(after)
+
+    def over(self, steps: int) -> None:
+        """Note that the layer was called, whatever was seen of its potential."""
+        self.layer.called |= steps > 0 or Within.GENERATOR in self.found
+
+    def mix_up(self) -> None:
+        """The steps of this batch cannot be told apart."""
+        self.layer.called = True
+        self.layer.defects.append("two threads called it at the same time")
+
+    def has_changed(self) -> bool:
+        """Whether the potential is another than the one with which the step began."""
+        kept = kept_potential(self._module)
+        return kept is not None and self.steps.has_left(kept)
 
     def reset(self) -> None:
         """Forget the batch, and a call that was interrupted."""
         super().reset()
-        self._inside.clear()
+        self.forget()
+        self.raised = ""
 
     def remove(self) -> None:
         """Take the hooks off the layer."""

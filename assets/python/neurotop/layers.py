@@ -16,6 +16,7 @@ from .encoding import (
     flushes_subnormals,
     potential_members,
 )
+from .forwards import Within
 from .network import part_name
 from .steps import equals
 from .traps import adapter_traps, layer_traps
@@ -60,6 +61,8 @@ class Layer:
         Measures the price of a layer for which NeuroBench has none.
     hides_steps : bool
         Whether NeuroBench's hooks see one step where the layer computes several.
+    within : set of Within
+        What is within the calls of a ``forward`` that is not snnTorch's.
     rest_advice : str
         How the layer is brought to rest before each batch.
     """
@@ -74,6 +77,7 @@ class Layer:
     adapter: Adapter | None = None
     meter: Meter | None = None
     hides_steps: bool = False
+    within: set[Within] = field(default_factory=set)
     rest_advice: str = (
         "snntorch's utils.reset(net) resets only the network's direct children: give the network a "
         "reset() method that resets every layer"
@@ -177,6 +181,15 @@ class Layer:
         """Whether each step started from the very tensor with which the previous step ended."""
         return all(map(operator.is_, self.pre[1:], self.post))
 
+    def _why_no_step(self) -> str:
+        """Why nothing is seen of a layer that was called."""
+        if Within.GENERATOR in self.within:
+            return (
+                "its forward returns a generator, and computes its steps when the call is over: "
+                "have it return the spikes of all steps"
+            )
+        return "it keeps no membrane potential ('mem')"
+
     def defect(self) -> str | None:
         """Why the steps of a call cannot be one ``[T, B, ...]`` array of floats, or None."""
         import torch
@@ -184,7 +197,7 @@ class Layer:
         if self.defects:
             return self.defects[0]
         if not self.post:
-            return "it keeps no membrane potential ('mem')" if self.called else None
+            return self._why_no_step() if self.called else None
         shape = self.post[0].shape
         if not shape:
             return "its potential is a single number, without an axis of samples"
@@ -195,6 +208,8 @@ class Layer:
             return f"its hooks saw {len(self.pre)} steps begin and {len(self.post)} end"
         if not self.pre_is_previous_post() and any(pre.shape != shape for pre in self.pre[1:]):
             return "its potential changed shape between two steps"
+        if self.post[0].is_meta:
+            return "its potential is on the device 'meta', without numbers"
         if self.dtype() not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
             return f"its potential is {self.dtype()}, not a float of 16, 32 or 64 bits"
         return None

@@ -29,19 +29,27 @@ def passed_potential(
 
     And whether `forward` takes one by name.
     """
-    import torch
-
-    parameters = [*inspect.signature(forward).parameters][skips_self:]
+    try:
+        parameters = [*inspect.signature(forward).parameters][skips_self:]
+    except (TypeError, ValueError):  # it is not written in Python
+        parameters = []
     is_named = "mem" in parameters
     index = parameters.index("mem") if is_named else sys.maxsize
 
     def passed(inputs: tuple[Any, ...], named: dict[str, Any]) -> torch.Tensor | None:
         found = inputs[index] if index < len(inputs) else named.get("mem")
-        if isinstance(found, tuple) and found:  # DeltaLeaky's potential, and the one before
-            found = found[0]
-        return found if isinstance(found, torch.Tensor) else None
+        return None if found is None else potential_in(found)
 
     return passed, is_named
+
+
+def potential_in(passed: Any) -> torch.Tensor | None:
+    """The potential that is passed; None for what is none."""
+    import torch
+
+    if isinstance(passed, tuple) and passed:  # DeltaLeaky's potential, and the one before
+        passed = passed[0]
+    return passed if isinstance(passed, torch.Tensor) else None
 
 
 def kept_potential(module: torch.nn.Module) -> torch.Tensor | None:

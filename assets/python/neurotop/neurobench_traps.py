@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .compiled import Hook
-from .forwards import classes_with_forward, watch_forward
+from .forwards import Calls, follow, is_plain
 from .network import (
     adapter_for,
     is_parallel,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .messages import Trap
 
 
-class StateWatch:
+class StateWatch(Calls):
     """Notices where NeuroBench's hooks do not see the potential that a layer begins with.
 
     They keep ``layer.mem`` as it is, and look at it before the layer takes what it is passed.
@@ -44,14 +44,14 @@ class StateWatch:
     """
 
     def __init__(self, name: str, module: torch.nn.Module) -> None:
+        super().__init__(module)
         self.name = name
         self.module = module
         self.was_called = False
         self.passes_another = False
         self.changes_in_place = False
         self.hides_steps = False
-        self._inside: list[int] = []  # of each call that is not over, the steps within it
-        self._passed, _ = passed_potential(module.forward)
+        self._potential, _ = passed_potential(module.forward)
         self._last: torch.Tensor | None = None
         self._versions = Versions()
         enter, leave = Hook(module, self._enter), Hook(module, self._leave)
@@ -60,38 +60,22 @@ class StateWatch:
             module.register_forward_hook(leave),
         ]
         self._stops = [handle.remove for handle in handles]
-        if len(classes_with_forward(module)) > 1:
-            self._stops.append(watch_forward(module, self))
+        if may_hide_steps(module):
+            self._stops += [*self.hook(is_told=False), follow(module, self)]
 
-    @property
-    def is_called(self) -> bool:
-        """Whether a call has begun."""
-        return bool(self._inside)
-
-    def enter(self, _passed: torch.Tensor | None, _is_named: bool) -> None:
-        """A call begins, perhaps within another."""
-        self._inside.append(0)
-
-    def leave(self, _output: Any) -> None:
-        """The call is over."""
-        steps = max(1, self._inside.pop()) if self._inside else 1
-        if self._inside:
-            self._inside[-1] += steps
-        else:
-            self.hides_steps |= steps > 1
+    def over(self, steps: int) -> None:
+        """A call is over, which is one step for NeuroBench."""
+        self.hides_steps |= steps > 1
 
     def _enter(self, module: torch.nn.Module, inputs: Any, named: dict[str, Any]) -> None:
-        self._inside.clear()  # of a call that raised
-        self.enter(None, False)
         self.was_called = True
-        passed, kept = self._passed(inputs, named), kept_potential(module)
+        passed, kept = self._potential(inputs, named), kept_potential(module)
         if self._last is None or kept is None:
             return
         if passed is not None and not is_same(passed, kept) and not equals(passed, kept):
             self.passes_another = True
 
-    def _leave(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
-        self.leave(output)
+    def _leave(self, module: torch.nn.Module, _inputs: Any, _output: Any) -> None:
         self._last = kept_potential(module)
         if self._last is not None and not self.changes_in_place:
             self._versions.add(self._last)
@@ -106,6 +90,14 @@ class StateWatch:
         """Take the hooks off the layer."""
         for stop in self._stops:
             stop()
+
+
+def may_hide_steps(module: torch.nn.Module) -> bool:
+    """Whether a call of a layer can be several steps, for which NeuroBench sees one."""
+    hooks = (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
+    owners = (type(getattr(hook, "__self__", hook)).__module__ for hook in hooks)
+    own = ("neurobench.", f"{__package__}.")
+    return not (is_plain(module) and all(owner.startswith(own) for owner in owners))
 
 
 def watch_traps(watches: Iterable[StateWatch]) -> Iterator[Trap]:

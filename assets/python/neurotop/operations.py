@@ -15,12 +15,12 @@ import numpy as np
 
 from .benchmark import STALE, neurobench_layers, stale_steps, why_hooks_fail
 from .encoding import changed_bits, changed_bits_as_neurobench
-from .forwards import classes_with_forward
+from .forwards import Within
 from .hooks import hook_on, meter_on
 from .layers import Layer
 from .messages import RecorderError, tell
 from .network import is_spiking, modules, qualified_names
-from .neurobench_traps import StateWatch
+from .neurobench_traps import StateWatch, may_hide_steps
 from .options import is_count
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class _Count:
         for module in modules(net):
             if is_spiking(module):  # NeuroBench's own hooks see its potential
                 self._measure(Layer("", module), steps_are_seen=False)
-                if len(classes_with_forward(module)) > 1:
+                if may_hide_steps(module):
                     self._watches.append(StateWatch(names[id(module)][0], module))
             elif (hook := hook_on(names[id(module)][0], module)) is not None:
                 self._hooks.append(hook)
@@ -168,7 +168,7 @@ class _Count:
         self._stale = {}
         for watch in self._watches:
             watch.close()
-            if watch.hides_steps:
+            if watch.hides_steps or Within.SEVERAL in watch.found:
                 self._see_too_little(watch)
         for hook in self._hooks:
             hook.steps.close()
@@ -184,10 +184,11 @@ class _Count:
         meter = self._meters.pop(id(watch.module), None)
         if meter is not None:
             meter.remove()
+        does = "computes" if watch.hides_steps else "seems to compute"
         self._tell(
-            f"layer '{watch.name}' computes several time steps in one call, and NeuroBench sees "
-            "the potential after the last one only: the figures are too small. neurotop.record() "
-            "counts step by step"
+            f"layer '{watch.name}' {does} several time steps in one call, and NeuroBench sees the "
+            "potential after the last one only: the figures are too small. neurotop.record() "
+            "counts step by step, where each step assigns the potential"
         )
 
     def _add_whole(self, layers: list[Layer], samples: int) -> None:

@@ -205,7 +205,8 @@ class Recording:
             else:
                 text = (
                     "rec.batch() was called, but no layer was called since the last rec.batch(): "
-                    "nothing written"
+                    "nothing written. (Of a layer's forward that was kept from before the "
+                    "recording, as in step = layer.forward, no call is seen: call the layer.)"
                 )
                 self._run.note([(("empty", ""), text)])
         finally:

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .device import is_elsewhere
+from .forwards import Within
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +119,15 @@ class Steps:
         if not self._changes_in_place:
             self._versions.add(after if copy else layer.post[-1])
 
+    def has_left(self, kept: torch.Tensor) -> bool:
+        """Whether a layer that keeps `kept` goes on from elsewhere than where the step began."""
+        before, kept = self._before, unwrapped(kept).detach()
+        if self._is_repeated or kept.is_meta:
+            return False
+        if isinstance(before, (int, float)) or before is None or before.shape != kept.shape:
+            return bool((kept != (before if isinstance(before, (int, float)) else 0)).any())
+        return not equals(before.detach(), kept)
+
     def amend(self, after: torch.Tensor) -> None:
         """Replace the potential that the step ended with: something came after it in the call."""
         post, after = self.layer.post, unwrapped(after)
@@ -140,6 +150,10 @@ class Steps:
     def was_called(self) -> None:
         """Note that the layer was called, whatever is seen of its potential."""
         self.layer.called |= not is_backward()
+
+    def was_taken_for_one(self) -> None:
+        """Note that a call was taken for one step, since nothing is seen of what is within it."""
+        self.layer.within.add(Within.OWN)
 
     def close(self) -> None:
         """The batch is over: see to changes in place, and to comparisons on an accelerator."""
@@ -166,7 +180,7 @@ class Steps:
         """Find out which steps began with the potential of the step before, in one transfer."""
         import torch
 
-        if not self._open:
+        if not self._open or self._open[0][1].is_meta:
             return
         equal = torch.stack([flag for _, flag, _ in self._open]).tolist()
         for (index, _, same), is_previous in zip(self._open, equal):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .compiled import is_compiled
+from .forwards import Within
 from .manifest import DIFFERS
 from .network import (
     PRICED,
@@ -72,7 +73,33 @@ def layer_traps(layer: Layer) -> Iterator[Trap]:
             "reports 0.0. Remove the layer or call it; neurotop counts the other layers.",
         )
     else:
+        yield from _within_traps(layer, label)
         yield from _state_traps(layer, label)
+
+
+def _within_traps(layer: Layer, label: str) -> Iterator[Trap]:
+    """Calls of a ``forward`` that is not snnTorch's, whose time steps are not certain."""
+    if Within.LOOP in layer.within:
+        yield (
+            ("loop", layer.name),
+            f"{label} assigns its potential several times in one call, in a loop: each round is "
+            "recorded as one time step. NeuroBench sees the last one only.",
+        )
+    if Within.SEVERAL in layer.within:
+        yield (
+            ("several", layer.name),
+            f"{label} seems to compute several time steps in one call: its input or its output has "
+            "an axis that its potential has not. Only the last potential of the call is seen, and "
+            "counted as that of one step. Assign the potential in each step (self.mem = ...), or "
+            "give all of them to rec.add() of a recording of neurotop.record().",
+        )
+    if Within.OWN in layer.within:
+        yield (
+            ("own-forward", layer.name),
+            f"the forward of {label} was replaced, by one that does not call snnTorch's: each call "
+            f"is counted as one time step, at the price of {layer.neuron}. If it computes several, "
+            "have it assign the potential in each (self.mem = ...).",
+        )
 
 
 def adapter_traps(layer: Layer) -> Iterator[Trap]:
@@ -99,6 +126,13 @@ def adapter_traps(layer: Layer) -> Iterator[Trap]:
                 f"{layer.adapter.reset_advice}.",
             )
         yield from _replaced_traps(layer, label)
+        if Within.OWN in layer.within:
+            yield (
+                ("own-forward", layer.name),
+                f"{label} has a forward of its own, within which steps of the layer's own methods "
+                "cannot be told apart: each call is counted as one call of the layer as it was. If "
+                "it computes more, the figures are too small: give the potentials to rec.add().",
+            )
 
 
 def _replaced_traps(layer: Layer, label: str) -> Iterator[Trap]:

@@ -131,8 +131,9 @@ class Watch:
         return unseen, traps
 
     def raised(self) -> str:
-        """The class of an exception that came out of the network since the last call, or ""."""
-        return self._raises.raised()
+        """The class of an exception that has left steps unfinished since the last call, or ""."""
+        raised = [hook.raised for hook in self.hooks if hook.raised]
+        return self._raises.raised() or next(iter(raised), "")
 
     def close(self) -> None:
         """The batch is over."""

@@ -11,7 +11,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
-from ..compiled import Hook
+from ..compiled import Hook, never_traced
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     #: What a step begins with: a potential, one number for all neurons, or None for rest.
     Before = Optional[Union["torch.Tensor", float]]
 
-__all__ = ["Adapter", "Sink", "adapter_for"]
+__all__ = ["Adapter", "Instead", "Sink", "adapter_for"]
 
 
 class Sink(Protocol):
@@ -36,6 +36,9 @@ class Sink(Protocol):
 
     def was_called(self) -> None:
         """The layer was called, whatever is seen of its potential."""
+
+    def was_taken_for_one(self) -> None:
+        """A call was taken for one step, since nothing is seen of what is within it."""
 
 
 class Adapter(Protocol):
@@ -102,27 +105,56 @@ def hook(module: torch.nn.Module, enter: Any, leave: Any) -> Callable[[], None]:
     return detach
 
 
-class _Instead:
-    """A function in the place of an attribute. A copy of its owner has the attribute as it was."""
+class Instead:
+    """A function in the place of an attribute. A copy of its owner has the attribute as it was.
 
-    def __init__(self, function: Callable[..., Any], old: Callable[..., Any]) -> None:
+    Attributes
+    ----------
+    old : callable
+        What the attribute was.
+    was_set : bool
+        Whether it was set on the owner itself; else it is that of its class.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], old: Callable[..., Any], was_set: bool
+    ) -> None:
+        self.old = old
+        self.was_set = was_set
         self._function = function
-        self._old = old
+        self._is_disabled = False
+        never_traced(Instead.__call__)
         functools.update_wrapper(self, old)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if not self._is_disabled and "torch._dynamo" in sys.modules:  # as `Hook` does
+            import torch
+
+            compiler: Any = torch.compiler
+            self._function, self._is_disabled = compiler.disable(self._function), True
         return self._function(*arguments, **named)
 
+    def retire(self) -> None:
+        """Be the attribute as it was, for whoever has kept this."""
+        self._function, self._is_disabled = self.old, True
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial, (self._old,)
+        return functools.partial, (self.old,)
 
 
 def replace_attribute(owner: Any, name: str, function: Callable[..., Any]) -> Callable[[], None]:
-    """Set an attribute; the function that is returned brings the old one back."""
+    """Set an attribute; the function that is returned brings the old one back.
+
+    What the program sets in its place meanwhile stays.
+    """
     had, old = name in vars(owner), getattr(owner, name)
-    setattr(owner, name, _Instead(function, old))
+    instead = Instead(function, old, had)
+    setattr(owner, name, instead)
 
     def restore() -> None:
+        instead.retire()
+        if vars(owner).get(name) is not instead:  # the program has set another
+            return
         if had:
             setattr(owner, name, old)
         else:  # the class's own shows again

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import Sink, hook, replace_attribute
+from . import Sink, replace_attribute
 
 __all__ = ["Sinabs"]
 
@@ -34,64 +34,69 @@ class Sinabs:
         return list(module._buffers.values())
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
-        """Wrap the reset function; have ExpLeak record its states."""
-        call = _SpikingCall(module, sink) if module.reset_fn else _LeakingCall(module, sink)
-        return hook(module, call.enter, call.leave)
+        """Wrap ``forward``, which a program may call itself."""
+        call = _spiking_call if module.reset_fn else _leaking_call
+        return replace_attribute(module, "forward", call(module, module.forward, sink))
 
 
-class _SpikingCall:
-    """One call of a layer that spikes."""
+def _spiking_call(module: Any, forward: Callable[..., Any], sink: Sink) -> Callable[..., Any]:
+    """`forward` of a layer that spikes, within which its reset function is wrapped."""
 
-    def __init__(self, module: Any, sink: Sink) -> None:
-        self.sink = sink
-        self.before: Any = None
-        self.restore: Callable[[], None] | None = None
+    def watched(*arguments: Any, **named: Any) -> Any:
+        reset = _Reset(module, sink)
+        restore = replace_attribute(module, "reset_fn", reset)
+        try:
+            output = forward(*arguments, **named)
+        finally:
+            restore()
+        sink.was_called()
+        return output
 
-    def enter(self, module: Any, _inputs: Any) -> None:
-        """The call begins: wrap the reset function."""
-        self.before = module.v_mem
-        reset_fn = module.reset_fn
-
-        def watched(spikes: Any, state: Any, threshold: Any) -> Any:
-            state = reset_fn(spikes, state, threshold)
-            after = state["v_mem"]
-            if module.min_v_mem is not None:  # as sinabs does next
-                after = (after - module.min_v_mem).relu() + module.min_v_mem
-            self.sink.begin(self.before)
-            self.sink.end(after)
-            self.before = after
-            return state
-
-        self.restore = replace_attribute(module, "reset_fn", watched)
-
-    def leave(self, _module: Any, _inputs: Any, output: Any) -> None:
-        """The call is over, or raised, where `output` is None."""
-        if self.restore is not None:
-            self.restore()
-            self.restore = None
-        if output is not None:
-            self.sink.was_called()
+    return watched
 
 
-class _LeakingCall:
-    """One call of a layer that does not spike."""
+class _Reset:
+    """The reset function of a layer, which ends each step."""
 
     def __init__(self, module: Any, sink: Sink) -> None:
+        self.module = module
         self.sink = sink
-        self.before: Any = None
-        self.recorded = False
+        self.reset_fn = module.reset_fn
+        self.kept = self.before = module.v_mem
 
-    def enter(self, module: Any, _inputs: Any) -> None:
-        """The call begins: record its states."""
-        self.before = module.v_mem
-        self.recorded, module.record_states = module.record_states, True
+    def __call__(self, spikes: Any, state: Any, threshold: Any) -> Any:
+        """Reset the state, and tell the sink of the step."""
+        module = self.module
+        if module.v_mem is not self.kept:  # a call of the layer within this one is over
+            self.kept = self.before = module.v_mem
+        state = self.reset_fn(spikes, state, threshold)
+        after = state["v_mem"]
+        if module.min_v_mem is not None:  # as sinabs does next
+            after = (after - module.min_v_mem).relu() + module.min_v_mem
+        self.sink.begin(self.before)
+        self.sink.end(after)
+        self.before = after
+        return state
 
-    def leave(self, module: Any, _inputs: Any, output: Any) -> None:
-        """The call is over, or raised, where `output` is None."""
-        module.record_states = self.recorded
-        if output is None:
-            return
-        self.sink.was_called()
-        self.sink.rows(self.before, module.recordings["v_mem"].transpose(0, 1))
-        if not self.recorded:
+
+def _leaking_call(module: Any, forward: Callable[..., Any], sink: Sink) -> Callable[..., Any]:
+    """`forward` of a layer that does not spike, and records its states for the length of a call."""
+    own = getattr(forward, "__func__", None)
+    is_known = str(getattr(own, "__module__", "")).startswith("sinabs.")
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        before, recorded = module.v_mem, module.record_states
+        module.record_states = True
+        try:
+            output = forward(*arguments, **named)
+        finally:
+            module.record_states = recorded
+        sink.was_called()
+        sink.rows(before, module.recordings["v_mem"].transpose(0, 1))
+        if not is_known:
+            sink.was_taken_for_one()
+        if not recorded:
             module.recordings = {}
+        return output
+
+    return watched

@@ -1,8 +1,8 @@
 """SpikingJelly 0.0.0.0.14 and 2.0.0: nodes keep the potential after the reset in ``v``.
 
 Before the first step ``v`` is a number. A multi-step node keeps the potentials of all steps,
-``[T, B, ...]``, in ``v_seq``, if ``store_v_seq`` is set. It is set for the length of a call: in
-single-step mode 2.0.0 would copy the whole sequence in each step.
+``[T, B, ...]``, in ``v_seq``, if ``store_v_seq`` is set. It is set for the length of such a call:
+in single-step mode 2.0.0 would copy the whole sequence in each step.
 """
 
 from __future__ import annotations
@@ -40,47 +40,91 @@ class SpikingJelly:
         """Set hooks on the node."""
         if _only_charges(module):
             return _watch_steps(module, "neuronal_charge", sink)
-        call = _Call(module, sink)
-        # After an exception too, so that store_v_seq never stays set.
-        return hook(module, call.enter, call.leave)
+        return _Node(module, sink).attach()
 
 
-class _Call:
-    """One call of a node, between its hooks."""
+class _Node:
+    """One node, whose ``forward`` calls one of two methods: for one step, or for all of them.
+
+    Both are wrapped, so that a step is seen wherever it is called. Where a ``forward`` of the
+    user's own calls neither, hooks see the call, as one step.
+    """
 
     def __init__(self, module: Any, sink: Sink) -> None:
         self.module = module
         self.sink = sink
-        self.before: Any = None
-        self.restore: Callable[[], None] | None = None
+        self.before: Any = None  # what the call of the node began with
+        self.is_seen = False  # whether that call was one of a method
+        self.stores = False  # within a method that stores the potentials of all its steps
+
+    def attach(self) -> Callable[[], None]:
+        """Set the hooks, and wrap the methods; what is returned undoes that."""
+        module = self.module
+        one, all_steps = module.single_step_forward, getattr(module, "multi_step_forward", None)
+        restores = [
+            hook(module, self.enter, self.leave),
+            replace_attribute(module, "single_step_forward", self.watch_one(one)),
+        ]
+        if all_steps is not None and hasattr(module, "store_v_seq"):  # else it calls the other
+            watched = self.watch_all(all_steps)
+            restores.append(replace_attribute(module, "multi_step_forward", watched))
+
+        def detach() -> None:
+            for restore in restores:
+                restore()
+
+        return detach
+
+    def watch_one(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method that computes one step, of which the sink is told."""
+
+        def watched(*arguments: Any, **named: Any) -> Any:
+            before = self.module.v
+            output = method(*arguments, **named)
+            if not self.stores:
+                self.is_seen = True
+                self.sink.was_called()
+                self.sink.begin(before)
+                self.sink.end(self.module.v)
+            return output
+
+        return watched
+
+    def watch_all(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method that computes all steps, of which the sink is told."""
+
+        def watched(*arguments: Any, **named: Any) -> Any:
+            module, before, outer = self.module, self.module.v, self.stores
+            restore = None if module.store_v_seq else _store_v_seq(module)
+            self.stores = True
+            try:
+                output = method(*arguments, **named)
+                if not outer:
+                    self.is_seen = True
+                    self.sink.was_called()
+                    if module.v_seq is not None:
+                        self.sink.rows(before, module.v_seq)
+                return output
+            finally:
+                self.stores = outer
+                if restore is not None:
+                    restore()
+
+        return watched
 
     def enter(self, module: Any, _inputs: Any) -> None:
         """The call begins."""
-        self.before = module.v
-        if getattr(module, "step_mode", "s") != "m":
-            return
-        if not hasattr(module, "store_v_seq"):
-            self.restore = _watch_steps(module, "single_step_forward", self.sink)
-        elif not module.store_v_seq:
-            self.restore = _store_v_seq(module)
+        self.before, self.is_seen = module.v, False
 
     def leave(self, module: Any, _inputs: Any, output: Any) -> None:
         """The call is over, or raised, where `output` is None."""
-        restore, self.restore = self.restore, None
-        try:
-            if output is not None:
-                self._hand_over(module)
-        finally:
-            if restore is not None:
-                restore()
-
-    def _hand_over(self, module: Any) -> None:
+        if output is None or self.is_seen:
+            return
         self.sink.was_called()
-        if getattr(module, "step_mode", "s") == "s":
+        if getattr(module, "step_mode", "s") == "s" and hasattr(module.v, "shape"):
             self.sink.begin(self.before)
             self.sink.end(module.v)
-        elif getattr(module, "v_seq", None) is not None:
-            self.sink.rows(self.before, module.v_seq)
+            self.sink.was_taken_for_one()
 
 
 def _only_charges(module: Any) -> bool:
