@@ -1,6 +1,6 @@
 //! The client of one bucket. The only file that knows about tokio.
 
-use super::classify::{classify_error, unusable_settings};
+use super::classify::{classify_error, replaced, unusable_settings};
 use super::settings;
 use crate::storage::address::{Address, Scheme};
 use crate::storage::{Identity, StoreError};
@@ -117,7 +117,6 @@ pub(super) enum Whole {
     Large(ObjectVersion),
 }
 
-#[derive(Debug)]
 pub(crate) struct BucketClient {
     address: Address,
     /// For listings; retries less often.
@@ -127,18 +126,15 @@ pub(crate) struct BucketClient {
     lists_tags: AtomicBool,
 }
 
-#[derive(Debug)]
 enum Lister {
-    Pages(Paged),
+    Pages(Box<dyn PaginatedListStore>),
     /// One level at once.
-    Level(Arc<dyn ObjectStore>),
+    Level(Box<dyn ObjectStore>),
 }
 
-struct Paged(Box<dyn PaginatedListStore>);
-
-impl std::fmt::Debug for Paged {
+impl std::fmt::Debug for BucketClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Paged")
+        write!(f, "BucketClient({})", self.address.store)
     }
 }
 
@@ -168,22 +164,22 @@ impl BucketClient {
             Scheme::S3 => {
                 let build =
                     |retries| settings::s3(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
+                (Lister::Pages(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
             }
             Scheme::Gs => {
                 let build =
                     |retries| settings::gs(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
+                (Lister::Pages(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
             }
             Scheme::Az => {
                 let build =
                     |retries| settings::az(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
+                (Lister::Pages(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
             }
             Scheme::Http => {
                 let build =
                     |retries| settings::http(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Level(Arc::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
+                (Lister::Level(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
             }
         };
         Ok(Self { address: address.clone(), lister, store, lists_tags: AtomicBool::new(true) })
@@ -222,7 +218,7 @@ impl BucketClient {
         token: Option<String>,
     ) -> Result<Page, StoreError> {
         let page = match &self.lister {
-            Lister::Pages(Paged(store)) => {
+            Lister::Pages(store) => {
                 let options = PaginatedListOptions {
                     delimiter: one_level.then_some(Cow::Borrowed("/")),
                     max_keys: most,
@@ -320,10 +316,6 @@ impl BucketClient {
     fn path(&self, key: &str) -> Result<Path, StoreError> {
         Path::parse(key).map_err(|error| classify_error(&error.into(), &self.address))
     }
-}
-
-fn replaced() -> StoreError {
-    StoreError::passing("it was replaced while it was read", "leave batches as they are; it is read again")
 }
 
 fn retry(retries: usize) -> RetryConfig {
