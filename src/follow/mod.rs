@@ -13,7 +13,7 @@ mod shard;
 mod watcher;
 
 pub use crate::storage::{Identity, Shape};
-pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
+pub use finder::{Discovery, MAX_RUNS, find_runs, runs_inside};
 pub use instead::instead_of_run;
 pub use ledger::{
     Account, CountedBatch, CountedBatches, CountedContents, Job, Ledger, LedgerChanges, Outcome, Verdict,

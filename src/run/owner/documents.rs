@@ -101,7 +101,7 @@ impl Owner {
     }
 
     pub(super) fn refuse(&mut self, name: &str, newer: SnapshotError) {
-        log::refused(&newer);
+        tracing::error!(why = newer.to_string(), "the run is not counted");
         self.problem(name.into(), newer.clone());
         self.change().refuse(Some(newer));
     }
@@ -163,19 +163,19 @@ impl Owner {
         self.take_rank_ends(rank, ends);
     }
 
-    fn take_rank_ends(&mut self, rank: u32, ends: RankEnds) {
-        for (name, conflict) in ends.readable {
+    fn take_rank_ends(&mut self, rank: u32, (end, readable): RankEnds) {
+        for (name, conflict) in readable {
             match conflict {
                 Some(conflict) => self.problem(name, conflict),
                 None => self.change().solve(&name),
             }
         }
-        if ends.end.is_some() {
+        if end.is_some() {
             log::end(Some(rank));
         } else {
             log::end_gone(Some(rank));
         }
-        self.change().take_rank_end(rank, ends.end);
+        self.change().take_rank_end(rank, end);
     }
 
     /// The run's own manifest. If it is taken from a rank, it is chance which rank's comes first, so that it does not
@@ -219,7 +219,7 @@ impl Owner {
             // What the ranks say of them is joined with the new ones.
             self.epoch.documents.compare_again(self.epoch.borrowed_from.clone().as_ref());
         }
-        log::manifest(&manifest);
+        tracing::info!(layers = manifest.layers.len(), "manifest.json was read");
         self.change().solve("manifest.json");
         self.change().take_manifest(Arc::clone(&manifest));
         if manifest.keep.is_some() && is_url(&self.directory) && self.options.mode == Mode::Live {
@@ -260,7 +260,7 @@ impl Owner {
         self.epoch.ledger.withdraw(name);
         self.epoch.acknowledgement.remove(id);
         self.epoch.checkpoints.touch();
-        log::withdrawn(id);
+        tracing::info!(number = id.number, rank = id.rank, "its count was taken out");
         self.change().take_out(id, &count);
         self.correct_layers(before, name);
         self.problem(name.to_string(), reason);
