@@ -125,7 +125,6 @@ struct Finder {
     directory: PathBuf,
     idle: IdleRuns,
     seen: HashMap<OsString, Seen>,
-    followed: usize,
     looks: u64,
     /// The hints that were already given.
     hinted: HashSet<String>,
@@ -146,7 +145,7 @@ struct Seen {
 
 impl Finder {
     fn new(directory: PathBuf, idle: IdleRuns) -> Self {
-        Self { directory, idle, seen: HashMap::new(), followed: 0, looks: 0, hinted: HashSet::new() }
+        Self { directory, idle, seen: HashMap::new(), looks: 0, hinted: HashSet::new() }
     }
 
     fn look<T>(&mut self, now: SystemTime, about: &impl Fn(&Path) -> T) -> Discovery<T> {
@@ -216,13 +215,16 @@ impl Finder {
         let mut waiting: Vec<_> = waiting.map(|(name, seen)| (seen.newest, name.clone())).collect();
         waiting.sort_by(newest_first);
         let mut idle = if waiting.is_empty() { Vec::new() } else { self.idle_newest_first() };
+        let mut followed = self.seen.values().filter(|seen| seen.is_followed).count();
         let (mut gone, mut follow) = (Vec::new(), Vec::new());
         for (newest, name) in waiting {
-            if self.followed >= MAX_RUNS {
+            if followed >= MAX_RUNS {
                 let Some((_, oldest)) = idle.pop_if(|idle| idle.0 < newest) else { break };
                 self.set_followed(&oldest, false);
                 gone.push(oldest);
+                followed -= 1;
             }
+            followed += 1;
             self.set_followed(&name, true);
             follow.push(name);
         }
@@ -245,7 +247,6 @@ impl Finder {
         let Some(seen) = self.seen.get_mut(name) else { return };
         seen.is_followed = is_followed;
         seen.gave_way = (!is_followed).then_some(seen.changed);
-        self.followed = if is_followed { self.followed + 1 } else { self.followed - 1 };
     }
 
     /// Hints that were not given before.

@@ -13,36 +13,29 @@ use serde::{Deserialize, Serialize};
 const VERSION: u64 = 1;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Manifest {
     /// Distinguishes a run from another with the same name and layers, if the producer sets it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    #[serde(default)]
     pub run: Option<String>,
     /// The programs that wrote the run, with versions.
-    #[serde(default)]
     pub producer: Option<String>,
     /// The samples that the whole run will have, if known.
-    #[serde(default)]
     pub expected_samples: Option<u64>,
     /// The batches that the whole run will have, if known.
-    #[serde(default)]
     pub expected_batches: Option<u64>,
     /// In the order in which they are shown.
-    #[serde(default)]
     pub layers: Layers,
     /// What the producer noticed that can make NeuroBench's figures misleading, in plain sentences; at most a
     /// hundred.
-    #[serde(default, deserialize_with = "warnings")]
+    #[serde(deserialize_with = "warnings")]
     pub warnings: Vec<String>,
     /// The number of ranks that write the run, if there are several and it is known.
-    #[serde(default)]
     pub world_size: Option<u64>,
     /// How many batches the producer keeps, if it deletes batches once they are acknowledged as counted.
-    #[serde(default)]
     pub keep: Option<u64>,
     /// Whether the producer stopped with a warning, so that no more batches come from it.
-    #[serde(default)]
     pub stopped: bool,
 }
 

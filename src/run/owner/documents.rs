@@ -68,7 +68,7 @@ impl Owner {
             match (of.kind, of.rank) {
                 (DocumentKind::Manifest, None) => self.read_manifest(of, now),
                 (DocumentKind::Manifest, Some(_)) => self.read_rank_manifest(of, now),
-                (DocumentKind::End, None) => self.read_end(of, now),
+                (DocumentKind::End, None) => self.read_end(&of, now),
                 (DocumentKind::End, Some(rank)) => self.read_rank_end(rank, of, now),
             }
             // The run's own manifest may have others read again, which come after it.
@@ -85,17 +85,24 @@ impl Owner {
         }
     }
 
-    fn read_end(&mut self, of: DocumentKey, now: Instant) {
-        match self.epoch.documents.read(&of, &self.directory, now, End::parse) {
-            None => {}
-            Some(Ok(end)) => {
-                log::end(None);
+    fn read_end(&mut self, of: &DocumentKey, now: Instant) {
+        let Some(end) = self.read_one_end(of, now) else { return };
+        if end.is_some() {
+            log::end(None);
+        }
+        self.change().take_end(Some(end.unwrap_or_default()));
+    }
+
+    /// Reads an end if it is new or changed; `None` in it where it cannot be read, which is reported.
+    fn read_one_end(&mut self, of: &DocumentKey, now: Instant) -> Option<Option<End>> {
+        match self.epoch.documents.read(of, &self.directory, now, End::parse)? {
+            Ok(end) => {
                 self.change().solve(&of.name);
-                self.change().take_end(Some(end));
+                Some(Some(end))
             }
-            Some(Err(error)) => {
-                self.problem(of.name, error);
-                self.change().take_end(Some(End::default()));
+            Err(error) => {
+                self.problem(of.name.clone(), error);
+                Some(None)
             }
         }
     }
@@ -146,17 +153,7 @@ impl Owner {
     }
 
     fn read_rank_end(&mut self, rank: u32, of: DocumentKey, now: Instant) {
-        let end = match self.epoch.documents.read(&of, &self.directory, now, End::parse) {
-            None => return,
-            Some(Ok(end)) => {
-                self.change().solve(&of.name);
-                Some(end)
-            }
-            Some(Err(error)) => {
-                self.problem(of.name.clone(), error);
-                None
-            }
-        };
+        let Some(end) = self.read_one_end(&of, now) else { return };
         self.epoch.ledger.note_rank(rank);
         self.epoch.ledger.verify(true, now);
         let ends = self.epoch.documents.note_end(rank, of.name, end);

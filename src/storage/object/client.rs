@@ -110,13 +110,6 @@ fn bare(tag: &str) -> &str {
     tag.trim_matches('"')
 }
 
-/// The result of asking for a whole object.
-pub(super) enum Whole {
-    Small(Vec<u8>),
-    /// Too large to be read at once.
-    Large(ObjectVersion),
-}
-
 pub(crate) struct BucketClient {
     address: Address,
     /// For listings; retries less often.
@@ -160,27 +153,18 @@ impl BucketClient {
 
     fn build(address: &Address) -> Result<Self, StoreError> {
         let failed = |error| unusable_settings(&error, address);
+        // The builders of the library have nothing in common.
+        macro_rules! build {
+            ($settings:path, $lister:path) => {{
+                let build = |retries| $settings(address)?.with_retry(retry(retries)).build().map_err(failed);
+                ($lister(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
+            }};
+        }
         let (lister, store): (Lister, Arc<dyn ObjectStore>) = match address.scheme {
-            Scheme::S3 => {
-                let build =
-                    |retries| settings::s3(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
-            }
-            Scheme::Gs => {
-                let build =
-                    |retries| settings::gs(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
-            }
-            Scheme::Az => {
-                let build =
-                    |retries| settings::az(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
-            }
-            Scheme::Http => {
-                let build =
-                    |retries| settings::http(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Level(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
-            }
+            Scheme::S3 => build!(settings::s3, Lister::Pages),
+            Scheme::Gs => build!(settings::gs, Lister::Pages),
+            Scheme::Az => build!(settings::az, Lister::Pages),
+            Scheme::Http => build!(settings::http, Lister::Level),
         };
         Ok(Self { address: address.clone(), lister, store, lists_tags: AtomicBool::new(true) })
     }
@@ -247,18 +231,17 @@ impl BucketClient {
         Ok(ObjectVersion::from_meta(&self.get(key, options).await?.meta))
     }
 
-    /// A small object's bytes, or the version of a large one.
-    pub(super) async fn whole(&self, key: &str) -> Result<Whole, StoreError> {
+    /// The current version of an object, with its bytes if it is small.
+    pub(super) async fn whole(&self, key: &str) -> Result<(ObjectVersion, Option<Vec<u8>>), StoreError> {
         let mut tries = 0;
         loop {
             let result = self.get(key, GetOptions::default()).await?;
             let version = ObjectVersion::from_meta(&result.meta);
             if version.size > WHOLE {
-                return Ok(Whole::Large(version));
+                return Ok((version, None));
             }
-            match self.body(result, version.size, &mut tries).await? {
-                Some(bytes) => return Ok(Whole::Small(bytes)),
-                None => continue,
+            if let Some(bytes) = self.body(result, version.size, &mut tries).await? {
+                return Ok((version, Some(bytes)));
             }
         }
     }

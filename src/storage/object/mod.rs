@@ -13,7 +13,7 @@ use super::{
     Container, Contents, Entry, Identity, Interest, Interests, LookIntervals, MAX_LEVELS, Root, Shape,
     Storage, StoreError, StoredFile, Wanted,
 };
-use client::{BucketClient, ObjectVersion, Whole, wait};
+use client::{BucketClient, ObjectVersion, wait};
 use listing::ListingDepth;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -219,17 +219,13 @@ impl Storage for ObjectStores {
         if has_no_suffix(&place.key) && place.is_prefix()? {
             return Ok(None);
         }
-        match wait(place.client.whole(&place.key))? {
-            Whole::Small(bytes) => {
-                let length = bytes.len() as u64;
-                Ok(Some((Contents::Memory(bytes), length)))
-            }
-            Whole::Large(version) => {
-                let length = version.size;
-                let reader = ObjectReader::new(place.client, place.key, version);
-                Ok(Some((Contents::Object(reader), length)))
-            }
-        }
+        let (version, bytes) = wait(place.client.whole(&place.key))?;
+        let length = version.size;
+        let contents = match bytes {
+            Some(bytes) => Contents::Memory(bytes),
+            None => Contents::Object(ObjectReader::new(place.client, place.key, version)),
+        };
+        Ok(Some((contents, length)))
     }
 
     fn files(&self, directory: &Path, wanted: Wanted<'_>) -> io::Result<Vec<StoredFile>> {
@@ -249,16 +245,12 @@ impl Storage for ObjectStores {
 
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let place = place(path)?;
-        match wait(place.client.whole(&place.key))? {
-            Whole::Small(mut bytes) => {
-                bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-                Ok(bytes)
-            }
-            Whole::Large(version) => {
-                let range = 0..version.size.min(most);
-                Ok(wait(place.client.range(&place.key, range, &version))?)
-            }
-        }
+        let (version, bytes) = wait(place.client.whole(&place.key))?;
+        let Some(mut bytes) = bytes else {
+            return Ok(wait(place.client.range(&place.key, 0..version.size.min(most), &version))?);
+        };
+        bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(bytes)
     }
 
     fn pace(&self) -> LookIntervals {
