@@ -157,7 +157,6 @@ fn attend_until(
         }
         if now >= next_tick {
             next_tick = now + TICK;
-            watch.tell_idle();
             caller.look(&watch.runs(), display);
         }
         let (news, wake) = if is_new { (never(), next_look) } else { (news.clone(), next_tick) };

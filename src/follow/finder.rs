@@ -14,7 +14,6 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Looking may take at most one part in this many of the time.
@@ -30,7 +29,7 @@ const DISCOVERIES: usize = 4;
 const MOST_HINTS: usize = 32;
 
 /// What is new since the last look.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Discovery<T> {
     /// The followed runs that give way, by directory.
     pub gone: Vec<PathBuf>,
@@ -46,19 +45,8 @@ pub struct Discovery<T> {
     pub instead: Option<String>,
 }
 
-/// The runs that may give way to newer ones, by directory. The follower sets it, and the finder reads it.
-#[derive(Debug, Clone, Default)]
-pub struct Idle(Arc<Mutex<Vec<PathBuf>>>);
-
-impl Idle {
-    pub fn set(&self, runs: Vec<PathBuf>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = runs;
-    }
-
-    fn get(&self) -> Vec<PathBuf> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
+/// Says which runs may give way to newer ones, by directory.
+type IdleRuns = Box<dyn Fn() -> Vec<PathBuf> + Send>;
 
 /// The runs in a directory, the newest first: sub-directories that hold a manifest or a batch. Symbolic links are not
 /// followed.
@@ -82,33 +70,26 @@ fn newest_first(a: &(SystemTime, OsString), b: &(SystemTime, OsString)) -> Order
 }
 
 /// Looks for runs in a thread of its own, and calls `about` for each, until the directory turns out to be a run
-/// itself or the receiver is gone.
+/// itself or the receiver is gone. `idle` says which runs may give way to newer ones.
 ///
 /// # Errors
 /// If the system gives no thread.
-pub fn find_runs<T: Send + 'static>(
+pub fn find_runs<T: Default + Send + 'static>(
     directory: &Path,
     every: Option<Duration>,
-    idle: Idle,
+    idle: impl Fn() -> Vec<PathBuf> + Send + 'static,
     about: impl Fn(&Path) -> T + Send + 'static,
 ) -> std::io::Result<Receiver<Discovery<T>>> {
     let (sender, receiver) = bounded(DISCOVERIES);
     let directory = storage::absolute(directory)?;
     let every = every.unwrap_or(storage::for_path(&directory).pace().scan);
     let find = move || {
-        let find = AssertUnwindSafe(|| find(Finder::new(directory, idle), every, &about, &sender));
+        let find = AssertUnwindSafe(|| find(Finder::new(directory, Box::new(idle)), every, &about, &sender));
         if catch_unwind(find).is_err() {
             let hints =
                 vec!["runs that come from now on are not found: a fault of neurotop itself".to_owned()];
             // The receiver may be gone.
-            let _ = sender.send(Discovery {
-                gone: Vec::new(),
-                moved: Vec::new(),
-                runs: Vec::new(),
-                left_out: 0,
-                hints,
-                instead: None,
-            });
+            let _ = sender.send(Discovery { hints, ..Discovery::default() });
         }
     };
     std::thread::Builder::new().name("finder".into()).spawn(find)?;
@@ -142,9 +123,8 @@ fn root_of(run: &Path) -> Option<Root> {
 /// What is known about the runs in a directory.
 struct Finder {
     directory: PathBuf,
-    idle: Idle,
+    idle: IdleRuns,
     seen: HashMap<OsString, Seen>,
-    followed: usize,
     looks: u64,
     /// The hints that were already given.
     hinted: HashSet<String>,
@@ -164,8 +144,8 @@ struct Seen {
 }
 
 impl Finder {
-    fn new(directory: PathBuf, idle: Idle) -> Self {
-        Self { directory, idle, seen: HashMap::new(), followed: 0, looks: 0, hinted: HashSet::new() }
+    fn new(directory: PathBuf, idle: IdleRuns) -> Self {
+        Self { directory, idle, seen: HashMap::new(), looks: 0, hinted: HashSet::new() }
     }
 
     fn look<T>(&mut self, now: SystemTime, about: &impl Fn(&Path) -> T) -> Discovery<T> {
@@ -235,13 +215,16 @@ impl Finder {
         let mut waiting: Vec<_> = waiting.map(|(name, seen)| (seen.newest, name.clone())).collect();
         waiting.sort_by(newest_first);
         let mut idle = if waiting.is_empty() { Vec::new() } else { self.idle_newest_first() };
+        let mut followed = self.seen.values().filter(|seen| seen.is_followed).count();
         let (mut gone, mut follow) = (Vec::new(), Vec::new());
         for (newest, name) in waiting {
-            if self.followed >= MAX_RUNS {
+            if followed >= MAX_RUNS {
                 let Some((_, oldest)) = idle.pop_if(|idle| idle.0 < newest) else { break };
                 self.set_followed(&oldest, false);
                 gone.push(oldest);
+                followed -= 1;
             }
+            followed += 1;
             self.set_followed(&name, true);
             follow.push(name);
         }
@@ -255,7 +238,7 @@ impl Finder {
             let (name, seen) = self.seen.get_key_value(run.file_name()?)?;
             seen.is_followed.then(|| (seen.newest, name.clone()))
         };
-        let mut idle: Vec<_> = self.idle.get().into_iter().filter_map(followed).collect();
+        let mut idle: Vec<_> = (self.idle)().into_iter().filter_map(followed).collect();
         idle.sort_by(newest_first);
         idle
     }
@@ -264,7 +247,6 @@ impl Finder {
         let Some(seen) = self.seen.get_mut(name) else { return };
         seen.is_followed = is_followed;
         seen.gave_way = (!is_followed).then_some(seen.changed);
-        self.followed = if is_followed { self.followed + 1 } else { self.followed - 1 };
     }
 
     /// Hints that were not given before.
@@ -290,7 +272,7 @@ mod tests {
     }
 
     fn start(directory: &Path) -> Receiver<Discovery<()>> {
-        find_runs(directory, Some(Duration::from_millis(20)), Idle::default(), |_| ()).expect("a thread")
+        find_runs(directory, Some(Duration::from_millis(20)), Vec::new, |_| ()).expect("a thread")
     }
 
     fn next(found: &Receiver<Discovery<()>>) -> Discovery<()> {
@@ -339,7 +321,7 @@ mod tests {
 
     impl Looks {
         fn at(directory: &Path) -> Self {
-            Self(Finder::new(directory.to_owned(), Idle::default()), 0)
+            Self(Finder::new(directory.to_owned(), Box::new(Vec::new)), 0)
         }
 
         /// The runs that give way, the runs that are new, and how many are left out.
@@ -352,8 +334,9 @@ mod tests {
             (found.gone.iter().map(|run| name(run)).collect(), runs, found.left_out)
         }
 
-        fn set_idle(&self, names: &[&str]) {
-            self.0.idle.set(names.iter().map(PathBuf::from).collect());
+        fn set_idle(&mut self, names: &[&str]) {
+            let idle: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+            self.0.idle = Box::new(move || idle.clone());
         }
     }
 
@@ -403,24 +386,5 @@ mod tests {
         assert_eq!(looks.next(), (vec![all[5].clone()], vec![all[6].clone()], 1));
         looks.set_idle(&[&all[6]]);
         assert_eq!(looks.next(), (vec![], vec![], 1), "a clock that runs ahead makes nobody take turns");
-    }
-
-    #[test]
-    fn ranks_are_a_run_together_and_none_each() {
-        let directory = tempfile::tempdir().expect("a directory");
-        make_run(directory.path(), "rank-0");
-        assert_eq!(runs_inside(directory.path()), Vec::<PathBuf>::new());
-        let found = start(directory.path());
-        assert!(found.recv_timeout(Duration::from_secs(20)).is_err(), "the finder ends and finds nothing");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_to_runs_are_not_followed() {
-        let (directory, elsewhere) =
-            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
-        let outside = make_run(elsewhere.path(), "outside");
-        std::os::unix::fs::symlink(outside, directory.path().join("link")).expect("a link");
-        assert_eq!(runs_inside(directory.path()), Vec::<PathBuf>::new());
     }
 }

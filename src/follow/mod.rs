@@ -13,14 +13,13 @@ mod shard;
 mod watcher;
 
 pub use crate::storage::{Identity, Shape};
-pub use finder::{Discovery, Idle, MAX_RUNS, find_runs, runs_inside};
+pub use finder::{Discovery, MAX_RUNS, find_runs, runs_inside};
 pub use instead::instead_of_run;
 pub use ledger::{
-    Account, CountedBatch, CountedBatches, CountedContents, InFigures, Job, Ledger, LedgerChanges, Outcome,
-    Verdict,
+    Account, CountedBatch, CountedBatches, CountedContents, Job, Ledger, LedgerChanges, Outcome, Verdict,
 };
-pub use neighbours::{Neighbour, beside_run, beside_runs, holds_any_batch};
+pub use neighbours::{Neighbour, beside_run, beside_runs};
 pub use prune::{Pruned, prune, prune_leftovers};
-pub use scan::{Found, is_run, look, scan, scan_rank};
+pub use scan::{Found, holds_any_batch, is_run, look, scan, scan_rank};
 pub use shard::{MAX_SHARDS, Shard};
 pub use watcher::{Hint, Watcher, events_missing_because};

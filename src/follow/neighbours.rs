@@ -7,7 +7,6 @@
 use super::scan::{Found, is_run};
 use crate::snapshot::{EntryName, Slip, SnapshotError, classify, is_nearly_batch, meant_name};
 use crate::storage::{self, Links, Shape, is_url};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Up to this many of a kind are reported individually. Of more, the first stands for all.
@@ -48,38 +47,20 @@ enum NeighbourKind {
     RankAsRun,
 }
 
-#[derive(Debug, Default)]
-struct NeighbourGroup {
-    names: Vec<String>,
-    count: usize,
-    has_batches: bool,
-}
-
-type NeighbourGroups = BTreeMap<NeighbourKind, NeighbourGroup>;
-
-fn all_named(groups: NeighbourGroups) -> Vec<Neighbour> {
-    groups.into_iter().flat_map(|(kind, group)| group.named(kind)).collect()
-}
-
-impl NeighbourGroup {
-    fn add(&mut self, name: &str, has_batches: bool) {
-        self.count += 1;
-        self.has_batches |= has_batches;
-        if self.names.len() < MOST_ALONE {
-            self.names.push(name.to_owned());
-        }
-    }
-
-    fn named(self, kind: NeighbourKind) -> Vec<Neighbour> {
-        let more = if self.count > MOST_ALONE { self.count - 1 } else { 0 };
-        let shown = if more > 0 { 1 } else { self.names.len() };
-        let neighbour = |name: String| {
-            let (what, advice) = kind.words(&name);
+/// What is reported of neighbours, each with its kind, its name and whether it seems to hold batches: of many of a kind,
+/// the first alone.
+fn reported(mut found: Vec<(NeighbourKind, String, bool)>) -> Vec<Neighbour> {
+    found.sort_by_key(|(kind, ..)| *kind);
+    let neighbours = found.chunk_by(|one, next| one.0 == next.0).flat_map(|of_kind| {
+        let has_batches = of_kind.iter().any(|(.., has_batches)| *has_batches);
+        let more = if of_kind.len() > MOST_ALONE { of_kind.len() - 1 } else { 0 };
+        of_kind[..of_kind.len() - more].iter().map(move |(kind, name, _)| {
+            let (what, advice) = kind.words(name);
             let what = if more > 0 { format!("{what}; {more} more are like it") } else { what };
-            Neighbour { error: SnapshotError::new(what, advice), has_batches: self.has_batches, name }
-        };
-        self.names.into_iter().take(shown).map(neighbour).collect()
-    }
+            Neighbour { name: name.clone(), error: SnapshotError::new(what, advice), has_batches }
+        })
+    });
+    neighbours.collect()
 }
 
 impl NeighbourKind {
@@ -157,13 +138,13 @@ fn misnamed_words(slip: Slip, meant: Option<&str>) -> (String, String) {
 
 /// What is not counted in a run's directory, given the results of a scan.
 pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
-    let mut groups = NeighbourGroups::default();
+    let mut neighbours = Vec::new();
     for misnamed in found {
         if let EntryName::Misnamed(slip) = misnamed.meaning
             && is_reported(misnamed, slip, found)
         {
             let has_batches = !matches!(slip, Slip::Unnumbered | Slip::Document);
-            groups.entry(NeighbourKind::Misnamed(slip)).or_default().add(&misnamed.name, has_batches);
+            neighbours.push((NeighbourKind::Misnamed(slip), misnamed.name.clone(), has_batches));
         }
     }
     let ranks = || found.iter().filter(|found| found.meaning == EntryName::MisnamedRank);
@@ -174,23 +155,21 @@ pub fn beside_run(directory: &Path, found: &[Found]) -> Vec<Neighbour> {
         let has_batches = with_batches.contains(&rank.name);
         // A `rank_0` may hold anything, such as logs; a `rank-…` is meant to be a rank.
         if has_batches || rank.name.starts_with("rank-") {
-            groups.entry(NeighbourKind::MisnamedRank).or_default().add(&rank.name, has_batches);
+            neighbours.push((NeighbourKind::MisnamedRank, rank.name.clone(), has_batches));
         }
     }
     let has_batches = found.iter().any(|found| found.meaning.batch().is_some());
     if !is_url(directory) && (has_batches || found.iter().any(|found| found.meaning.is_document())) {
-        for name in foreign_directories(directory).iter().take(MOST_LOOKED_INTO) {
-            let below = directory.join(name);
-            match () {
-                () if !has_batches && nearly_holds_batches(&below) => {
-                    groups.entry(NeighbourKind::BatchesBelow).or_default().add(name, true)
-                }
-                () if is_run(&below) => groups.entry(NeighbourKind::RunBelow).or_default().add(name, false),
-                () => {}
+        for name in foreign_directories(directory).into_iter().take(MOST_LOOKED_INTO) {
+            let below = directory.join(&name);
+            if !has_batches && nearly_holds_batches(&below) {
+                neighbours.push((NeighbourKind::BatchesBelow, name, true));
+            } else if is_run(&below) {
+                neighbours.push((NeighbourKind::RunBelow, name, false));
             }
         }
     }
-    all_named(groups)
+    reported(neighbours)
 }
 
 /// Whether something that looks like a part of a run is reported: a document only if the right one is missing, a
@@ -214,30 +193,29 @@ pub fn beside_runs(directory: &Path) -> Vec<Neighbour> {
     if is_url(directory) {
         return Vec::new();
     }
-    let mut groups = NeighbourGroups::default();
+    let mut neighbours = Vec::new();
     let here = storage::canonical(directory);
     for (name, leads_to) in links_to_directories(directory) {
         // The target may be followed under its own name, like that of `latest`.
         if leads_to.parent() != Some(&here) && is_run(&leads_to) {
-            groups.entry(NeighbourKind::Link).or_default().add(&name, false);
+            neighbours.push((NeighbourKind::Link, name, false));
         }
     }
     let is_run_here = |name: &str| is_run(&directory.join(name));
     let ranks = directories(directory, |meaning| *meaning == EntryName::MisnamedRank);
-    for name in those_that(ranks, is_run_here) {
-        groups.entry(NeighbourKind::RankAsRun).or_default().add(&name, true);
-    }
+    let ranks = those_that(ranks, is_run_here);
     let names = foreign_directories(directory);
-    if !groups.contains_key(&NeighbourKind::RankAsRun) && !names.iter().any(|name| is_run_here(name)) {
-        for name in names.iter().take(MOST_LOOKED_INTO) {
-            let below = directory.join(name);
+    if ranks.is_empty() && !names.iter().any(|name| is_run_here(name)) {
+        for name in names.into_iter().take(MOST_LOOKED_INTO) {
+            let below = directory.join(&name);
             if foreign_directories(&below).iter().take(MOST_LOOKED_INTO).any(|name| is_run(&below.join(name)))
             {
-                groups.entry(NeighbourKind::RunsBelow).or_default().add(name, false);
+                neighbours.push((NeighbourKind::RunsBelow, name, false));
             }
         }
     }
-    all_named(groups)
+    neighbours.extend(ranks.into_iter().map(|name| (NeighbourKind::RankAsRun, name, true)));
+    reported(neighbours)
 }
 
 /// The names for which `is_so` holds. Of very many, only the first are examined; if it holds for all of these, it is
@@ -282,99 +260,8 @@ fn directories(directory: &Path, wanted: impl Fn(&EntryName) -> bool) -> Vec<Str
     names
 }
 
-/// Whether a run holds any batch, its own or a rank's, in whatever shard.
-pub fn holds_any_batch(run: &Path) -> bool {
-    let ranks = || directories(run, |meaning| matches!(meaning, EntryName::Rank(_)));
-    holds_batches(run) || ranks().iter().any(|rank| holds_batches(&run.join(rank)))
-}
-
 /// Whether it holds batches, even under names that are nearly right, since whoever misnames a rank may misname its
 /// batches.
 fn nearly_holds_batches(directory: &Path) -> bool {
     storage::for_path(directory).any(directory, &mut is_nearly_batch)
-}
-
-fn holds_batches(directory: &Path) -> bool {
-    storage::for_path(directory).any(directory, &mut |name| classify(name).batch().is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Shard;
-    use super::super::scan::scan;
-    use super::*;
-    use std::fs;
-
-    fn put(directory: &Path, names: &[&str]) {
-        for name in names {
-            let path = directory.join(name);
-            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
-            fs::write(path, "x").expect("a file");
-        }
-    }
-
-    fn reported(directory: &Path) -> Vec<(String, bool)> {
-        let found = scan(directory, Shard::WHOLE).expect("a scan");
-        beside_run(directory, &found)
-            .into_iter()
-            .map(|neighbour| (neighbour.name, neighbour.has_batches))
-            .collect()
-    }
-
-    #[test]
-    fn of_many_of_a_kind_the_first_stands_for_all() {
-        let directory = tempfile::tempdir().expect("a directory");
-        for number in 0..99 {
-            put(directory.path(), &[&format!("batch_{number:03}.npz")]);
-        }
-        put(directory.path(), &["batch-3.NPZ", "Manifest.json", "batch-1.npz", "notes.txt", "model.pt"]);
-        let found = scan(directory.path(), Shard::WHOLE).expect("a scan");
-        let reported = beside_run(directory.path(), &found);
-        let names: Vec<&str> = reported.iter().map(|neighbour| neighbour.name.as_str()).collect();
-        assert_eq!(names, ["batch_000.npz", "batch-3.NPZ", "Manifest.json"]);
-        let first = reported[0].error.to_string();
-        assert!(first.contains("98 more") && first.contains("name it batch-000.npz"), "{first}");
-    }
-
-    #[test]
-    fn a_document_is_not_told_beside_the_right_one() {
-        let directory = tempfile::tempdir().expect("a directory");
-        put(directory.path(), &["manifest.json.txt"]);
-        assert_eq!(reported(directory.path()), [("manifest.json.txt".to_owned(), false)]);
-        put(directory.path(), &["manifest.json"]);
-        assert_eq!(reported(directory.path()), []);
-    }
-
-    #[test]
-    fn ranks_and_batches_by_their_names_are_told_where_there_is_something_in_them() {
-        let directory = tempfile::tempdir().expect("a directory");
-        put(directory.path(), &["manifest.json", "rank_0/stdout.log", "batch_3", "logs/log.txt"]);
-        assert_eq!(reported(directory.path()), []);
-        put(directory.path(), &["rank_0/batch_1.npz", "batch_4/lif.post.npy", "data/batch-0.npz"]);
-        let expected = [("batch_4", true), ("rank_0", true), ("data", true)];
-        assert_eq!(reported(directory.path()), expected.map(|(name, has)| (name.to_owned(), has)));
-        put(directory.path(), &["batch-1.npz"]);
-        assert_eq!(reported(directory.path())[2], ("data".to_owned(), false), "it is a run in a run");
-    }
-
-    #[test]
-    fn runs_that_are_elsewhere_are_told() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path();
-        let reported =
-            || -> Vec<String> { beside_runs(path).into_iter().map(|neighbour| neighbour.name).collect() };
-        put(path, &["exp/a/manifest.json", "other/notes.txt"]);
-        assert_eq!(reported(), ["exp"], "it is one level too high");
-        put(path, &["rank0/batch-0.npz"]);
-        assert_eq!(reported(), ["rank0"]);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::symlink;
-            symlink(path.join("exp/a"), path.join("best")).expect("a link");
-            symlink("rank0", path.join("latest")).expect("a link");
-            symlink("nowhere", path.join("dangling")).expect("a link");
-            symlink(path.join("other"), path.join("notes")).expect("a link");
-            assert_eq!(reported(), ["best", "rank0"], "what is here, nowhere or no run is not told");
-        }
-    }
 }

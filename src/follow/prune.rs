@@ -284,24 +284,6 @@ mod tests {
         assert!(target.is_file() && names(directory.path()) == ["batch-1.npz"]);
     }
 
-    #[test]
-    fn batches_of_ranks_are_deleted_where_they_are() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path();
-        fs::create_dir(path.join("rank-3")).expect("a directory");
-        let batches = ["rank-3/batch-1.npz", "rank-3.batch-2.npz", "batch-1.npz"];
-        for name in batches {
-            fs::write(path.join(name), name).expect("a file");
-        }
-        for name in &batches[..2] {
-            assert_eq!(pruned(path, name, &state(path, name)), Pruned::Deleted, "{name}");
-        }
-        assert_eq!(
-            (names(path), names(&path.join("rank-3")).len()),
-            (vec!["batch-1.npz".into(), "rank-3".into()], 0)
-        );
-    }
-
     #[cfg(unix)]
     #[test]
     fn nothing_is_deleted_through_a_link_in_the_place_of_a_rank() {

@@ -5,6 +5,7 @@ use crate::platform::FileKind;
 use crate::snapshot::{EntryName, SnapshotError, classify};
 use crate::storage::{self, Entry, Identity, Interest, Links, OtherKind, Shape};
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{MAIN_SEPARATOR_STR, Path, PathBuf};
 
@@ -117,18 +118,21 @@ fn list(directory: &Path, within: &str, shard: Shard) -> io::Result<Vec<Found>> 
 
 /// Whether a directory is a run: it holds a manifest, an end or a batch, or ranks that do.
 pub fn is_run(directory: &Path) -> bool {
-    holds_part(directory)
-        || storage::for_path(directory).directories(directory).iter().any(|(name, _)| {
-            let meaning = classify(&name.to_string_lossy());
-            matches!(meaning, EntryName::Rank(_)) && holds_part(&directory.join(name))
-        })
+    any_name(directory, |meaning| meaning.batch().is_some() || meaning.is_document())
 }
 
-fn holds_part(directory: &Path) -> bool {
-    storage::for_path(directory).any(directory, &mut |name| {
-        let meaning = classify(name);
-        meaning.batch().is_some() || meaning.is_document()
-    })
+/// Whether a run holds any batch, its own or a rank's, in whatever shard.
+pub fn holds_any_batch(run: &Path) -> bool {
+    any_name(run, |meaning| meaning.batch().is_some())
+}
+
+/// Whether there is a name with such a meaning in a run's directory, or in that of a rank.
+fn any_name(run: &Path, wanted: impl Fn(EntryName) -> bool) -> bool {
+    let storage = storage::for_path(run);
+    let holds = |directory: &Path| storage.any(directory, &mut |name| wanted(classify(name)));
+    let is_rank = |name: &OsString| matches!(classify(&name.to_string_lossy()), EntryName::Rank(_));
+    let directories = || storage.directories(run).into_iter().map(|(name, _)| name);
+    holds(run) || directories().any(|name| is_rank(&name) && holds(&run.join(name)))
 }
 
 /// Examines one entry; `None` if it is gone, does not belong to a run, or cannot be examined now. If the directory of

@@ -56,14 +56,8 @@ const UNLESS_IGNORED: [i32; 8] = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGXCPU, SI
 
 /// The metadata of a path: of a link itself, or of what it leads to.
 pub(crate) fn stat(path: &Path, follows: bool) -> io::Result<FileStat> {
-    let found = if follows { path.metadata() } else { path.symlink_metadata() }?;
-    Ok(FileStat {
-        kind: kind(FileType::from_raw_mode(found.mode() as _)),
-        inode: found.ino(),
-        size: found.len(),
-        modified: time(found.mtime(), found.mtime_nsec()),
-        changed: nanoseconds(found.ctime(), found.ctime_nsec()),
-    })
+    let links = if follows { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+    Ok(file_stat(&statat(CWD, path, links)?))
 }
 
 fn kind(kind: FileType) -> FileKind {

@@ -2,8 +2,8 @@
 //! that the lines can be parsed.
 
 use crate::platform::open_at_once;
-use crate::run::{Addition, Presence, Problem, Severity, Watching};
-use crate::snapshot::{BatchId, Manifest, SnapshotError};
+use crate::run::{Addition, Problem, Severity};
+use crate::snapshot::BatchId;
 use crate::text::{printable, shown};
 use anyhow::Context;
 use clap::ValueEnum;
@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -53,7 +53,7 @@ pub fn start(path: &Path, level: Level) -> anyhow::Result<()> {
         .with_target(false)
         // A full disk must not write to the screen.
         .log_internal_errors(false)
-        .with_writer(Mutex::new(LogLines(LogFile { path: path.to_path_buf(), file })))
+        .with_writer(Mutex::new(LogFile { path: path.to_path_buf(), file }))
         .finish()
         // Libraries log whole requests.
         .with(filter_fn(|event| event.target().starts_with("neurotop")));
@@ -69,69 +69,30 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// A file that is begun anew where it was moved or deleted, as by logrotate.
+/// A file that is begun anew where it was moved or deleted, as by logrotate. Everything that could control a terminal is
+/// escaped: names come from strangers.
 struct LogFile {
     path: PathBuf,
     file: File,
 }
 
 impl Write for LogFile {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+    /// The subscriber hands over one event at a time.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         if !self.path.exists()
             && let Ok(file) = open(&self.path)
         {
             self.file = file;
         }
-        self.file.write(line)
+        let text = String::from_utf8_lossy(event);
+        let line = printable(text.strip_suffix('\n').unwrap_or(&text)).into_owned() + "\n";
+        self.file.write_all(line.as_bytes())?;
+        Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
-}
-
-/// Writes lines, and escapes everything in them that could control a terminal: names come from strangers.
-struct LogLines<W>(W);
-
-impl<W: Write> Write for LogLines<W> {
-    /// The subscriber hands over one event at a time.
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
-        let line = printable(text.strip_suffix('\n').unwrap_or(&text)).into_owned() + "\n";
-        self.0.write_all(line.as_bytes())?;
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-/// The span of everything that happens to one run.
-pub fn of_run(directory: &Path) -> tracing::Span {
-    tracing::error_span!("run", ?directory)
-}
-
-pub fn presence(presence: &Presence) {
-    match presence {
-        Presence::Present => info!("the directory is there"),
-        Presence::Missing(why) => warn!(why, "the directory cannot be read"),
-    }
-}
-
-pub fn watching(watching: &Watching) {
-    match watching {
-        Watching::Events => info!("changes are noticed by file events"),
-        Watching::Polling { every, why } => info!(?every, why, "changes are noticed by scanning"),
-    }
-}
-
-pub fn manifest(manifest: &Manifest) {
-    info!(layers = manifest.layers.len(), "manifest.json was read");
-}
-
-pub fn refused(why: &SnapshotError) {
-    error!(why = why.to_string(), "the run is not counted");
 }
 
 pub fn end(rank: Option<u32>) {
@@ -153,10 +114,6 @@ pub fn counted(batch: &Addition) {
     let updates: u128 = count.layers.iter().map(|layer| u128::from(layer.updates)).sum();
     let (replaces, BatchId { number, rank }) = (replaces.is_some(), *id);
     info!(number, rank, batch = name, bytes, samples = count.samples, updates, replaces, "counted");
-}
-
-pub fn withdrawn(BatchId { number, rank }: BatchId) {
-    info!(number, rank, "its count was taken out");
 }
 
 pub fn problem(problem: &Problem) {
@@ -197,8 +154,9 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_that_cannot_steer_a_terminal() {
-        let mut lines = LogLines(Vec::new());
-        lines.write_all("batch=a\u{1b}[2J\nb\u{202e}\n".as_bytes()).expect("written");
-        assert_eq!(lines.0, b"batch=a\\u{1b}[2J\\u{a}b\\u{202e}\n");
+        let path = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
+        let mut log = LogFile { path: path.to_path_buf(), file: open(&path).expect("a file") };
+        log.write_all("batch=a\u{1b}[2J\nb\u{202e}\n".as_bytes()).expect("written");
+        assert_eq!(std::fs::read(&path).expect("a log"), b"batch=a\\u{1b}[2J\\u{a}b\\u{202e}\n");
     }
 }

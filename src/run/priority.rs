@@ -15,14 +15,14 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// Gives the calling thread this priority; returns what holds it back from a backlog.
-    pub(super) fn apply(self, hurry: Hurry) -> Throttle {
+    /// Gives the calling thread this priority; returns what holds it back from a backlog, if anything does.
+    pub(super) fn apply(self, hurry: Hurry) -> Option<Throttle> {
         match self {
             Self::Low => {
                 lower_priority();
                 Throttle::new(hurry)
             }
-            Self::Normal => Throttle::none(),
+            Self::Normal => None,
         }
     }
 }

@@ -49,32 +49,9 @@ struct ListedProblem {
 #[derive(Debug, Clone, Default)]
 struct ProblemGroup {
     listed: BTreeSet<(String, u64)>,
-    more: BTreeSet<(ProblemPath, u64)>,
+    more: BTreeSet<(String, u64)>,
     /// More of which only the number is known, since they were counted elsewhere.
     unnamed: u64,
-}
-
-/// A path, in little memory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum ProblemPath {
-    Batch(BatchName),
-    Other(Box<str>),
-}
-
-impl ProblemPath {
-    fn new(path: &str) -> Self {
-        match BatchName::parse(path).filter(|batch| batch.to_string() == path) {
-            Some(batch) => Self::Batch(batch),
-            None => Self::Other(path.into()),
-        }
-    }
-
-    fn path(&self) -> String {
-        match self {
-            Self::Batch(batch) => batch.to_string(),
-            Self::Other(path) => path.to_string(),
-        }
-    }
 }
 
 impl ProblemGroup {
@@ -82,8 +59,8 @@ impl ProblemGroup {
         self.unnamed.saturating_add(self.more.len() as u64)
     }
 
-    fn more_of(&self, name: &ProblemPath) -> Vec<(ProblemPath, u64)> {
-        self.more.range((name.clone(), 0)..=(name.clone(), u64::MAX)).cloned().collect()
+    fn more_of<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a (String, u64)> {
+        self.more.range((path.to_owned(), 0)..).take_while(move |(other, _)| other == path)
     }
 }
 
@@ -155,7 +132,7 @@ impl Problems {
 
     /// Whether a file has a problem.
     pub fn has(&self, path: &str) -> bool {
-        let is_more = || self.groups.values().any(|group| !group.more_of(&ProblemPath::new(path)).is_empty());
+        let is_more = || self.groups.values().any(|group| group.more_of(path).next().is_some());
         !self.groups.is_empty() && (self.listed_of(path).next().is_some() || is_more())
     }
 
@@ -165,12 +142,9 @@ impl Problems {
         for (severity, digest) in listed {
             self.remove(path, severity, digest);
         }
-        if self.groups.values().any(|group| !group.more.is_empty()) {
-            let name = ProblemPath::new(path);
-            for group in self.groups.values_mut() {
-                for found in group.more_of(&name) {
-                    group.more.remove(&found);
-                }
+        for group in self.groups.values_mut().filter(|group| !group.more.is_empty()) {
+            for found in group.more_of(path).cloned().collect::<Vec<_>>() {
+                group.more.remove(&found);
             }
         }
     }
@@ -181,11 +155,9 @@ impl Problems {
     }
 
     pub fn contains(&self, problem: &Problem) -> bool {
-        let (name, digest) = (ProblemPath::new(&problem.path), digest(problem));
-        self.place(&problem.path, problem.severity, digest).is_some()
-            || self
-                .of_severity(problem.severity)
-                .any(|(_, group)| group.more.contains(&(name.clone(), digest)))
+        let place = (problem.path.clone(), digest(problem));
+        let mut groups = self.of_severity(problem.severity);
+        groups.any(|(_, group)| group.listed.contains(&place) || group.more.contains(&place))
     }
 
     /// What keeps a file out of the figures. If its text was not kept, it is the text of its kind.
@@ -194,9 +166,8 @@ impl Problems {
         if let Some((_, listed)) = listed.next() {
             return Some(listed.problem.clone());
         }
-        let name = ProblemPath::new(path);
-        let (kind, _) =
-            self.of_severity(Severity::SetAside).find(|(_, group)| !group.more_of(&name).is_empty())?;
+        let mut groups = self.of_severity(Severity::SetAside);
+        let (kind, _) = groups.find(|(_, group)| group.more_of(path).next().is_some())?;
         Some(Problem { path: path.to_owned(), reason: text_of(kind), severity: Severity::SetAside })
     }
 
@@ -238,7 +209,7 @@ impl Problems {
     pub fn not_listed(&self) -> impl Iterator<Item = NotListed> {
         let groups = self.groups.iter().filter(|(_, group)| group.more() > 0);
         groups.map(|((severity, kind), group)| {
-            let batches = group.more.iter().filter(|(name, _)| matches!(name, ProblemPath::Batch(_))).count();
+            let batches = group.more.iter().filter(|(path, _)| BatchName::parse(path).is_some()).count();
             NotListed {
                 severity: *severity,
                 kind: kind.clone(),
@@ -250,7 +221,7 @@ impl Problems {
 
     /// The paths of all problems.
     pub fn paths(&self) -> impl Iterator<Item = String> {
-        let more = self.groups.values().flat_map(|group| &group.more).map(|(name, _)| name.path());
+        let more = self.groups.values().flat_map(|group| &group.more).map(|(path, _)| path.clone());
         self.listed.keys().map(|place| place.0.clone()).chain(more)
     }
 
@@ -307,11 +278,11 @@ impl Problems {
         let place = (problem.path.clone(), digest);
         if group.listed.len() >= IN_FULL {
             if group.listed.last().is_some_and(|last| place > *last) {
-                group.more.insert((ProblemPath::new(&place.0), digest));
+                group.more.insert(place);
                 return;
             }
             if let Some((path, digest)) = group.listed.pop_last() {
-                group.more.insert((ProblemPath::new(&path), digest));
+                group.more.insert((path.clone(), digest));
                 if let Some(place) = self.place(&path, severity, digest) {
                     self.listed.remove(&place);
                 }
@@ -338,8 +309,8 @@ impl Problems {
         }
         let mut groups =
             self.groups.iter_mut().filter(|((of, _), group)| *of == severity && !group.more.is_empty());
-        let name = (ProblemPath::new(path), digest);
-        let _ = groups.any(|(_, group)| group.more.remove(&name));
+        let place = (path.to_owned(), digest);
+        let _ = groups.any(|(_, group)| group.more.remove(&place));
     }
 
     /// Has a group without a listed problem list one, or removes it.
@@ -347,8 +318,8 @@ impl Problems {
         let of = (severity, kind.clone());
         let Some(group) = self.groups.get_mut(&of).filter(|group| group.listed.is_empty()) else { return };
         let reason = text_of(kind);
-        if let Some((name, digest)) = group.more.pop_first() {
-            self.list(kind.clone(), Problem { path: name.path(), reason, severity }, digest);
+        if let Some((path, digest)) = group.more.pop_first() {
+            self.list(kind.clone(), Problem { path, reason, severity }, digest);
         } else if group.unnamed > 0 {
             group.unnamed -= 1;
             let problem = Problem { path: "other files".to_owned(), reason, severity };

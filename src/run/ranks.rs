@@ -8,7 +8,6 @@ use crate::run::series::priced;
 use crate::run::sums::{MAX_SUM, Operations, Sums, Updates};
 use crate::run::timing::FileTimes;
 use crate::snapshot::{End, OfficialResults};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
 use std::ops::Bound;
@@ -59,7 +58,7 @@ impl RankState {
 }
 
 /// What is known of a rank.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rank {
     /// The account of its batches.
     pub account: Account,
@@ -74,6 +73,11 @@ pub struct Rank {
 }
 
 impl Rank {
+    /// A rank of which nothing but its sums is known.
+    pub fn with_sums(sums: RankSums) -> Self {
+        Self { account: Account::default(), sums, times: FileTimes::default(), newest_found: None, end: None }
+    }
+
     fn newest(&self) -> Option<SystemTime> {
         self.times.last().max(self.newest_found)
     }
@@ -81,42 +85,30 @@ impl Rank {
     fn official(&self, rank: u32, prices: &[u64]) -> Option<OfficialRank<'_>> {
         let results = self.end.as_ref()?.neurobench.as_ref()?;
         let sums = Some(&self.sums).filter(|sums| sums.batches > 0)?;
-        let (operations, updates) = (sums.updates.operations(prices)?, sums.updates.total()?.effective);
+        let (operations, updates) = (sums.operations(prices)?, sums.total()?.effective);
         Some(OfficialRank { rank, results, samples: sums.samples, operations, updates })
     }
 }
 
-/// The sums over the batches of a rank.
-pub type RankSums = Sums<RankUpdates>;
+/// The sums over the batches of a rank, with the updates of its layers by index in the tally; `None` where there is no
+/// room for them.
+pub type RankSums = Sums<Option<BTreeMap<usize, Updates>>>;
 
-/// The updates of a rank's layers, by index in the tally; `None` where there is no room for them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RankUpdates(pub Option<BTreeMap<usize, Updates>>);
-
-impl Default for RankUpdates {
-    /// No layer yet, and room for some.
-    fn default() -> Self {
-        Self(Some(BTreeMap::new()))
-    }
-}
-
-impl RankUpdates {
+impl RankSums {
     /// The operations of all layers. `prices` are by index in the tally.
     fn operations(&self, prices: &[u64]) -> Option<Operations> {
-        let layers = self.0.as_ref()?.iter();
+        let layers = self.updates.as_ref()?.iter();
         Some(layers.map(|(&layer, &updates)| priced(updates, prices, layer)).sum())
     }
 
     /// The updates of all layers together.
     fn total(&self) -> Option<Updates> {
-        Some(self.0.as_ref()?.values().copied().sum())
+        Some(self.updates.as_ref()?.values().copied().sum())
     }
-}
 
-impl RankSums {
     /// Whether a file may hold these sums of so many layers: none can overflow.
     pub fn is_sound(&self, layers: usize) -> bool {
-        let mut own = self.updates.0.iter().flatten();
+        let mut own = self.updates.iter().flatten();
         self.samples <= MAX_SUM && own.all(|(&layer, updates)| layer < layers && updates.is_sound())
     }
 }
@@ -239,7 +231,7 @@ impl Ranks {
         let rank = Arc::make_mut(rank);
         rank.sums.batches -= 1;
         rank.sums.samples -= u128::from(samples);
-        let Some(own) = &mut rank.sums.updates.0 else { return };
+        let Some(own) = &mut rank.sums.updates else { return };
         for (layer, count) in layers.iter().zip(counts) {
             if let Some(updates) = own.get_mut(layer) {
                 *updates -= count.into();
@@ -256,18 +248,18 @@ impl Ranks {
         if let Some(end) = other.end {
             self.end(rank, end);
         }
-        if other.sums.updates.0.is_none() {
+        if other.sums.updates.is_none() {
             self.cut(rank);
         }
         let Sums { batches, samples, updates } = other.sums;
-        self.add_sums(rank, Sums { batches, samples, updates: updates.0.into_iter().flatten() });
+        self.add_sums(rank, Sums { batches, samples, updates: updates.into_iter().flatten() });
     }
 
     fn add_sums(&mut self, rank: u32, new: Sums<impl Iterator<Item = (usize, Updates)>>) {
         let sums = &mut self.rank(rank).sums;
         sums.batches += new.batches;
         sums.samples += new.samples;
-        let Some(own) = &mut sums.updates.0 else { return };
+        let Some(own) = &mut sums.updates else { return };
         let before = own.len();
         for (layer, updates) in new.updates {
             *own.entry(layer).or_default() += updates;
@@ -279,7 +271,7 @@ impl Ranks {
     /// Drops the sums of layers of the last ranks where there are too many. So a rank has them if there is room for
     /// those of all ranks up to it, whatever the order of the batches.
     fn make_room(&mut self) {
-        let has_some = |rank: &Arc<Rank>| rank.sums.updates.0.as_ref().is_some_and(|own| !own.is_empty());
+        let has_some = |rank: &Arc<Rank>| rank.sums.updates.as_ref().is_some_and(|own| !own.is_empty());
         while self.layer_sums > MAX_LAYER_SUMS
             && let Some((&last, _)) = self.uncut().rev().find(|(_, rank)| has_some(rank))
         {
@@ -301,8 +293,8 @@ impl Ranks {
         }
         let end = self.cut_from.map_or(Bound::Unbounded, Bound::Excluded);
         for (_, rank) in self.ranks.range_mut((Bound::Included(from), end)) {
-            if rank.sums.updates.0.is_some() {
-                self.layer_sums -= Arc::make_mut(rank).sums.updates.0.take().map_or(0, |own| own.len());
+            if rank.sums.updates.is_some() {
+                self.layer_sums -= Arc::make_mut(rank).sums.updates.take().map_or(0, |own| own.len());
             }
         }
         self.cut_from = Some(from);
@@ -311,7 +303,7 @@ impl Ranks {
     /// Forgets a rank. If it is expected, it is still to come.
     fn forget(&mut self, rank: u32) {
         if let Some(gone) = self.ranks.remove(&rank) {
-            self.layer_sums -= gone.sums.updates.0.as_ref().map_or(0, BTreeMap::len);
+            self.layer_sums -= gone.sums.updates.as_ref().map_or(0, BTreeMap::len);
             self.ended -= usize::from(gone.end.is_some());
         }
         if rank < self.expected {
@@ -334,7 +326,7 @@ impl Ranks {
     pub fn from_sums(sums: Vec<(u32, RankSums)>) -> Self {
         let mut ranks = Self::default();
         for (rank, sums) in sums {
-            ranks.join(rank, Rank { sums, ..Rank::default() });
+            ranks.join(rank, Rank::with_sums(sums));
         }
         ranks
     }
@@ -343,7 +335,7 @@ impl Ranks {
     pub fn merge(&mut self, other: &Self, index: &[usize]) {
         for (rank, known) in other.all() {
             let mut known = known.clone();
-            known.sums.updates.0 = known.sums.updates.0.map(|own| {
+            known.sums.updates = known.sums.updates.map(|own| {
                 own.into_iter().filter_map(|(layer, updates)| Some((*index.get(layer)?, updates))).collect()
             });
             self.join(rank, known);
@@ -367,7 +359,7 @@ impl Ranks {
     /// The operations of each rank at these prices, by index in the tally; `None` where there are too many ranks and
     /// layers to know them.
     pub fn operations(&self, prices: &[u64]) -> impl Iterator<Item = Option<Operations>> {
-        self.ranks.values().map(|rank| rank.sums.updates.operations(prices))
+        self.ranks.values().map(|rank| rank.sums.operations(prices))
     }
 
     /// All ranks as they stand at `now`, the lowest first. `prices` are operations of an update, by index in the tally;
@@ -406,8 +398,8 @@ impl Ranks {
                     state,
                     account: known.account,
                     samples: known.sums.samples,
-                    operations: known.sums.updates.operations(prices),
-                    updates: known.sums.updates.total(),
+                    operations: known.sums.operations(prices),
+                    updates: known.sums.total(),
                     lag,
                     newest: known.newest(),
                     quiet,
@@ -419,9 +411,8 @@ impl Ranks {
     fn rank(&mut self, rank: u32) -> &mut Rank {
         let is_cut = self.cut_from.is_some_and(|first| first <= rank);
         let known = self.ranks.entry(rank).or_insert_with(|| {
-            let mut new = Rank::default();
-            new.sums.updates.0.take_if(|_| is_cut);
-            new.into()
+            let updates = (!is_cut).then(BTreeMap::new);
+            Rank::with_sums(Sums { updates, ..Sums::default() }).into()
         });
         Arc::make_mut(known)
     }
@@ -603,7 +594,8 @@ mod tests {
         );
         ranks.account(1, None);
         assert_eq!((ranks.common_end(), ranks.all().count()), (None, 2), "the rank is still expected");
-        ranks.join(1, Rank { end: Some(end(Some(8))), ..Rank::default() });
+        let sums = Sums { updates: Some(BTreeMap::new()), ..Sums::default() };
+        ranks.join(1, Rank { end: Some(end(Some(8))), ..Rank::with_sums(sums) });
         assert_eq!(ranks.common_end().and_then(|end| end.samples), Some(9));
         ranks.expect(0);
         ranks.account(1, None);
@@ -654,7 +646,7 @@ mod tests {
         assert_eq!(all[127].operations, Some(Operations { effective: 5, dense: 10 }));
         assert_eq!(all[127].updates, Some(Updates { effective: 1 << 12, dense: 2 << 12 }));
         assert!(all[128..].iter().all(|last| (last.operations, last.samples) == (None, 3)));
-        let kept: usize = ranks.all().filter_map(|(_, rank)| Some(rank.sums.updates.0.as_ref()?.len())).sum();
+        let kept: usize = ranks.all().filter_map(|(_, rank)| Some(rank.sums.updates.as_ref()?.len())).sum();
         assert_eq!((kept, ranks.layer_sums), (MAX_LAYER_SUMS, MAX_LAYER_SUMS));
         assert_eq!(Ranks::from_sums(ranks.sums()).sums(), ranks.sums());
         for rank in 0..200 {

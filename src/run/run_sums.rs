@@ -175,7 +175,7 @@ mod tests {
         let name = |layer: usize| sums.tally.layers()[layer].name.clone();
         let ranks = sums.ranks.sums().into_iter().map(|(rank, sums)| {
             let mut own: Vec<_> =
-                sums.updates.0.into_iter().flatten().map(|(layer, updates)| (name(layer), updates)).collect();
+                sums.updates.into_iter().flatten().map(|(layer, updates)| (name(layer), updates)).collect();
             own.sort_by(|a, b| a.0.cmp(&b.0));
             (rank, sums.batches, sums.samples, own)
         });

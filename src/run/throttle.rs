@@ -119,12 +119,8 @@ impl Hurry {
 /// Holds back the thread that made it.
 pub(super) struct Throttle {
     hurry: Hurry,
-    clock: Option<Clock>,
     contention: Contention,
-}
-
-/// Reads from the system how long this thread ran and waited.
-struct Clock {
+    /// Where the system says how long this thread ran and waited.
     times: File,
     processors: f64,
     last: SchedReading,
@@ -141,19 +137,17 @@ struct SchedReading {
 }
 
 impl Throttle {
-    /// A throttle for the calling thread.
-    pub(super) fn new(hurry: Hurry) -> Self {
-        Self { hurry, clock: Clock::open(), contention: Contention::default() }
-    }
-
-    /// A throttle that never holds back.
-    pub(super) fn none() -> Self {
-        Self { hurry: Hurry::default(), clock: None, contention: Contention::default() }
+    /// A throttle for the calling thread; `None` where the system does not say how long it waits.
+    pub(super) fn new(hurry: Hurry) -> Option<Self> {
+        let times = open_thread_times()?;
+        let processors = std::thread::available_parallelism().ok()?.get() as f64;
+        let last = read(&times)?;
+        Some(Self { hurry, contention: Contention::default(), times, processors, last, windows: [last; 2] })
     }
 
     /// How long to pause before the next batch of a backlog; `None` if nothing was counted since the last.
     pub(super) fn due(&mut self) -> Option<Duration> {
-        let interval = self.clock.as_mut()?.interval()?;
+        let interval = self.interval()?;
         Some(self.contention.note(interval)).filter(|pause| !pause.is_zero())
     }
 
@@ -161,19 +155,8 @@ impl Throttle {
     pub(super) fn pause(&mut self, time: Duration) {
         let start = Instant::now();
         self.hurry.pause(time);
-        if let Some(clock) = &mut self.clock {
-            // Waking up may take a while, which is waiting. The pause itself is not.
-            clock.last.at += start.elapsed().min(time);
-        }
-    }
-}
-
-impl Clock {
-    fn open() -> Option<Self> {
-        let times = open_thread_times()?;
-        let processors = std::thread::available_parallelism().ok()?.get() as f64;
-        let last = read(&times)?;
-        Some(Self { times, processors, last, windows: [last; 2] })
+        // Waking up may take a while, which is waiting. The pause itself is not.
+        self.last.at += start.elapsed().min(time);
     }
 
     /// How the thread spent the time since the last call, if that is a while ago.

@@ -6,8 +6,7 @@ use super::owner::{Keep, Owner, OwnerLinks};
 use super::views::Views;
 use super::worker::Pool;
 use super::{Keeping, Mode, Run, RunPublisher, Runs, Settings, WatchOptions};
-use crate::follow::{Discovery, Idle, MAX_RUNS, find_runs, is_run};
-use crate::run::log;
+use crate::follow::{Discovery, MAX_RUNS, find_runs, is_run};
 use crate::run::state::{Known, StateWriter, known};
 use crate::storage::absolute;
 use crate::text::thousands;
@@ -47,8 +46,6 @@ pub struct Watch {
     /// The absolute path of what was given.
     named: PathBuf,
     found: Receiver<Discovery<Known>>,
-    /// Tells the finder of runs which ones may give way to newer ones.
-    idle: Idle,
     writer: Option<StateWriter>,
     publisher: Box<dyn RunPublisher>,
     said: (Sender<String>, Receiver<String>),
@@ -70,9 +67,10 @@ impl Watch {
     ) -> std::io::Result<Self> {
         let (inside, of_runs) = (directory.to_owned(), place.clone());
         let about = move |run: &Path| known(&of_runs, run, Some(&inside), None, false);
-        let idle = Idle::default();
+        let views = publisher.views().clone();
+        let idle = move || views.runs().idle(&views.looked_at(), SystemTime::now());
         let found = match options.mode {
-            Mode::Live if !is_run(directory) => find_runs(directory, options.poll, idle.clone(), about)?,
+            Mode::Live if !is_run(directory) => find_runs(directory, options.poll, idle, about)?,
             Mode::Live | Mode::Once => never(),
         };
         let writer = if options.keeping == Keeping::Nothing { None } else { Some(StateWriter::start()?) };
@@ -82,7 +80,6 @@ impl Watch {
             place: place.clone(),
             named: absolute(directory)?,
             found,
-            idle,
             writer,
             ..Self::without_runs(options, publisher)?
         };
@@ -122,7 +119,6 @@ impl Watch {
             place: StatePlace::Nowhere,
             named: PathBuf::new(),
             found: never(),
-            idle: Idle::default(),
             writer: None,
             publisher: Box::new(publisher),
             said: bounded(SENTENCES),
@@ -159,10 +155,11 @@ impl Watch {
         let ((restart, restarts), (finish, finishes), (rename, renames)) =
             (bounded(1), bounded(1), bounded(RENAMES));
         let run = Run::new(settings).in_directory(directory);
-        let slot = self.views.add(number, directory, run.clone());
+        self.views.add(number, directory, run.clone());
         let keep = Keep::new(self.options.keeping, self.place.clone(), within, self.writer.clone());
         let links = OwnerLinks {
-            slot: slot.clone(),
+            views: self.views.clone(),
+            number,
             points: self.publisher.points(number),
             said: self.said.0.clone(),
             restart: restarts,
@@ -171,12 +168,12 @@ impl Watch {
         };
         let (options, pool) = (self.options.clone(), self.pool.clone());
         let owner = Owner::new(options, run, named, pool, keep, known, links);
-        let span = log::of_run(directory);
+        let (span, views) = (tracing::error_span!("run", ?directory), self.views.clone());
         std::thread::Builder::new().name("run".into()).spawn(move || {
             let _run = span.entered();
             // Readers must learn of a fault of this program, too.
             if catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
-                slot.fail();
+                views.fail(number);
             }
         })?;
         self.owners.insert(number, Commands { restart, rename, finish });
@@ -240,8 +237,7 @@ impl Watch {
                 thousands(found.left_out as u128)
             ));
         }
-        self.views.leave_out(found.left_out);
-        self.views.set_instead(found.instead);
+        self.views.set_found(found.left_out, found.instead);
         found.hints.into_iter().for_each(|hint| self.say(hint));
     }
 
@@ -264,11 +260,6 @@ impl Watch {
         };
         self.views.rename(number, &to);
         let _ = owner.rename.try_send(to);
-    }
-
-    /// Tells the finder which runs may give way to newer ones. Call it about once a second.
-    pub fn tell_idle(&self) {
-        self.idle.set(self.runs().idle(&self.views.looked_at(), SystemTime::now()));
     }
 
     /// Starts the tally of a run over.

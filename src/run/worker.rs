@@ -35,13 +35,8 @@ pub(super) struct Task {
     pub(super) checks: u64,
 }
 
-/// A task, and where its result goes.
-struct Ordered {
-    task: Task,
-    /// The current epoch of the owner.
-    current: Arc<AtomicU64>,
-    reply: Sender<Vec<Counted>>,
-}
+/// A task, the current epoch of its owner, and where its result goes.
+type Order = (Task, Arc<AtomicU64>, Sender<Vec<Counted>>);
 
 /// The result of a task.
 pub(super) struct Counted {
@@ -54,7 +49,7 @@ pub(super) struct Counted {
 /// The counting threads. They end when this and all owners that use it are dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
-    tasks: Sender<Ordered>,
+    tasks: Sender<Order>,
     threads: usize,
     hurry: Hurry,
 }
@@ -135,9 +130,8 @@ impl Workers {
 
     pub(super) fn give(&mut self, task: Task) {
         self.in_hand += 1;
-        let (current, reply) = (Arc::clone(&self.epoch), self.reply.clone());
         // The workers live as long as the pool.
-        let _ = self.pool.tasks.send(Ordered { task, current, reply });
+        let _ = self.pool.tasks.send((task, Arc::clone(&self.epoch), self.reply.clone()));
     }
 
     /// Tasks of earlier epochs come back unread from now on.
@@ -158,25 +152,25 @@ impl Drop for Workers {
 
 /// What a worker does next.
 enum Work {
-    Batch(Ordered),
+    Batch(Order),
     Help(Offer),
 }
 
 fn work(
-    orders: &Receiver<Ordered>,
+    orders: &Receiver<Order>,
     offers: &Receiver<Offer>,
     helpers: &Helpers,
     began: SystemTime,
-    mut throttle: Throttle,
+    mut throttle: Option<Throttle>,
 ) {
     let mut scratch = Scratch::default();
     let mut done = Done::default();
     while let Some(work) = next(orders, offers, &mut done) {
         match work {
-            Work::Batch(order) => {
-                let Ordered { task, current, reply } = order;
+            Work::Batch((task, current, reply)) => {
                 // Batches that were written after the threads started are never held back.
                 if task.job.identity.modified < began
+                    && let Some(throttle) = &mut throttle
                     && let Some(pause) = throttle.due()
                 {
                     done.hand_in();
@@ -196,7 +190,7 @@ fn work(
 
 /// Waits for work. A batch that was begun goes before the next one, so that few are in memory. `None` once there will
 /// be no more.
-fn next(orders: &Receiver<Ordered>, offers: &Receiver<Offer>, done: &mut Done) -> Option<Work> {
+fn next(orders: &Receiver<Order>, offers: &Receiver<Offer>, done: &mut Done) -> Option<Work> {
     if let Ok(offer) = offers.try_recv() {
         return Some(Work::Help(offer));
     }

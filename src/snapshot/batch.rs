@@ -7,7 +7,7 @@ use super::npy::{Dtype, ElementKind, Header, MAX_AXES, MemoryOrder, elements};
 use super::remarks::{NAMES, remarks};
 use super::zip::{self, MAX_MEMBERS};
 use super::{LayerShape, Manifest, SnapshotError};
-use crate::storage::{self, MAX_LEVELS, Opened, Shape, StoredFile};
+use crate::storage::{self, MAX_LEVELS, Shape, StoredFile};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -106,8 +106,8 @@ impl Batch {
     pub fn open(path: &Path, manifest: Option<&Manifest>) -> Result<Self, SnapshotError> {
         let members =
             match storage::for_path(path).open(path).map_err(|error| SnapshotError::io("it", &error))? {
-                Opened::Directory => directory_members(path)?,
-                Opened::File(contents, length) => zip::members(contents, length)?,
+                None => directory_members(path)?,
+                Some((contents, length)) => zip::members(contents, length)?,
             };
         Self::from_listing(members, manifest)
     }

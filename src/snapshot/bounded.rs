@@ -41,72 +41,71 @@ pub(super) fn quoted(name: &str) -> String {
     format!("{:?}", shown(name))
 }
 
+/// Reads a list of `what`, and gives its elements to `take` one by one. Fails as soon as that does.
+fn each_element<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+    what: &'static str,
+    take: impl FnMut(T) -> Result<(), String>,
+) -> Result<(), D::Error> {
+    deserializer.deserialize_seq(ListVisitor { what, take, element: PhantomData })
+}
+
+struct ListVisitor<T, F> {
+    what: &'static str,
+    take: F,
+    element: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T) -> Result<(), String>> Visitor<'de> for ListVisitor<T, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of {}", self.what)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(element) = list.next_element()? {
+            (self.take)(element).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
 /// Reads a list, and fails as soon as it has more than `most` elements, which are called `what`.
 pub(super) fn at_most<'de, D, T>(deserializer: D, most: usize, what: &'static str) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    deserializer.deserialize_seq(AtMost { most, what, element: PhantomData })
-}
-
-struct AtMost<T> {
-    most: usize,
-    what: &'static str,
-    element: PhantomData<T>,
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMost<T> {
-    type Value = Vec<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list of {}", self.what)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = list.next_element()? {
-            if elements.len() == self.most {
-                return Err(A::Error::custom(format!("it has more than {} {}", self.most, self.what)));
-            }
-            elements.push(element);
+    let mut elements = Vec::new();
+    each_element(deserializer, what, |element| {
+        if elements.len() == most {
+            return Err(format!("it has more than {most} {what}"));
         }
-        Ok(elements)
-    }
+        elements.push(element);
+        Ok(())
+    })?;
+    Ok(elements)
 }
 
 /// Reads the warnings of a manifest. Keeps [`MAX_WARNINGS`] of them, shortened; the last says how many more there
 /// are.
 pub(super) fn warnings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    deserializer.deserialize_seq(Warnings)
-}
-
-struct Warnings;
-
-impl<'de> Visitor<'de> for Warnings {
-    type Value = Vec<String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of sentences")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
-        let mut kept = Vec::new();
-        let mut left_out = 0_u64;
-        while let Some(sentence) = list.next_element::<String>()? {
-            // There is room for one more, so that warnings that were read and written are the same when they are read
-            // again.
-            if kept.len() <= MAX_WARNINGS {
-                kept.push(shortened(&sentence, MAX_WARNING).into_owned());
-            } else {
-                left_out += 1;
-            }
+    let (mut kept, mut left_out) = (Vec::new(), 0_u64);
+    each_element(deserializer, "sentences", |sentence: String| {
+        // There is room for one more, so that warnings that were read and written are the same when they are read
+        // again.
+        if kept.len() <= MAX_WARNINGS {
+            kept.push(shortened(&sentence, MAX_WARNING).into_owned());
+        } else {
+            left_out += 1;
         }
-        if left_out > 0 {
-            kept[MAX_WARNINGS] = format!("{} more warnings are left out", left_out + 1);
-        }
-        Ok(kept)
+        Ok(())
+    })?;
+    if left_out > 0 {
+        kept[MAX_WARNINGS] = format!("{} more warnings are left out", left_out + 1);
     }
+    Ok(kept)
 }
 
 #[cfg(test)]

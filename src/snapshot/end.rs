@@ -10,26 +10,25 @@ use std::fmt;
 
 /// The end of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct End {
     /// Samples that the producer wrote.
-    #[serde(default)]
     pub samples: Option<u64>,
     /// Batches that the producer wrote.
-    #[serde(default)]
     pub batches: Option<u64>,
     /// NeuroBench's own results, if they were requested.
-    #[serde(default)]
     pub neurobench: Option<OfficialResults>,
 }
 
 /// NeuroBench's own results, with the keys of its `save_benchmark_results`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OfficialResults {
     /// The `NeuronOperations` metric. NeuroBench gives a bare 0.0 instead if the metric failed.
-    #[serde(default, rename = "NeuronOperations")]
+    #[serde(rename = "NeuronOperations")]
     pub neuron_operations: Option<OfficialOperations>,
     /// The `MembraneUpdates` metric.
-    #[serde(default, rename = "MembraneUpdates")]
+    #[serde(rename = "MembraneUpdates")]
     pub membrane_updates: Option<f64>,
 }
 

@@ -8,25 +8,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 /// The advice for a URL with an unknown scheme.
 const SCHEMES: &str = "s3://, gs://, az://, http:// or https://";
 
-#[derive(Clone, PartialEq, Eq)]
-#[cfg_attr(not(feature = "object-store"), allow(dead_code))]
-pub(super) struct Login {
-    pub(super) user: String,
-    pub(super) password: String,
-}
-
-#[cfg(feature = "object-store")]
-impl Login {
-    /// The value of the `Authorization` header.
-    pub(super) fn basic(&self) -> String {
-        use base64::Engine;
-        let text = format!("{}:{}", self.user, self.password);
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
-    }
-}
-
-/// The logins that were in URLs, by the URL of the server. Kept here so that no run's name contains one.
-static LOGINS: LazyLock<Mutex<HashMap<String, Login>>> = LazyLock::new(Mutex::default);
+/// The logins that were in URLs, as `user:password`, by the URL of the server. Kept here so that no run's name contains
+/// one.
+static LOGINS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Scheme {
@@ -78,8 +62,9 @@ impl Address {
         })
     }
 
+    /// The login for its server, as `user:password`.
     #[cfg(feature = "object-store")]
-    pub(super) fn login(&self) -> Option<Login> {
+    pub(super) fn login(&self) -> Option<String> {
         LOGINS.lock().unwrap_or_else(PoisonError::into_inner).get(&self.store).cloned()
     }
 }
@@ -121,7 +106,7 @@ pub fn location(given: &OsStr) -> PathBuf {
     let store = format!("{scheme}://{server}");
     if let Some(login) = login {
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let login = Login { user: decoded(user), password: decoded(password) };
+        let login = format!("{}:{}", decoded(user), decoded(password));
         LOGINS.lock().unwrap_or_else(PoisonError::into_inner).insert(store.clone(), login);
     }
     let key = key.trim_matches('/');
@@ -171,8 +156,7 @@ mod tests {
         assert_eq!(shown("https://host?token=1"), "https://host");
         assert_eq!(shown("runs/a@b"), "runs/a@b");
         let logins = LOGINS.lock().unwrap_or_else(PoisonError::into_inner);
-        let login = logins.get("http://localhost:81").expect("it is remembered");
-        assert_eq!((login.user.as_str(), login.password.as_str()), ("ann", "p@ss"));
+        assert_eq!(logins.get("http://localhost:81").map(String::as_str), Some("ann:p@ss"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Runs in a file system: a disk, or whatever else the system mounts.
 
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, Links, LookIntervals, MAX_LEVELS, Opened,
-    OtherKind, Root, Shape, Storage, StoredFile, Wanted, metadata,
+    Container, Contents, Entry, Identity, Interest, Interests, Links, LookIntervals, MAX_LEVELS, OtherKind,
+    Root, Shape, Storage, StoredFile, Wanted, metadata,
 };
 use crate::platform::{FileKind, FileStat, is_as_seen, open_at_once, stat};
 use std::ffi::{OsStr, OsString};
@@ -70,14 +70,14 @@ impl Storage for Disk {
             .collect()
     }
 
-    fn open(&self, path: &Path) -> io::Result<Opened> {
+    fn open(&self, path: &Path) -> io::Result<Option<(Contents, u64)>> {
         let metadata = metadata(path)?;
         if metadata.kind == FileKind::Directory {
-            return Ok(Opened::Directory);
+            return Ok(None);
         }
         let file = open_as(&metadata, path)?;
         let length = file.metadata()?.len();
-        Ok(Opened::File(Contents::of_archive(file, length)?, length))
+        Ok(Some((Contents::of_archive(file, length)?, length)))
     }
 
     fn files(&self, directory: &Path, wanted: Wanted<'_>) -> io::Result<Vec<StoredFile>> {

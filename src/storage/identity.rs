@@ -75,14 +75,17 @@ impl Identity {
 
     /// Whether both have the same contents. Permissions and links do not matter.
     pub fn same_contents(&self, other: &Self) -> bool {
+        self.contents() == other.contents()
+    }
+
+    fn contents(&self) -> (u64, u64, SystemTime, u64) {
         (self.inode, self.size, self.modified, self.files)
-            == (other.inode, other.size, other.modified, other.files)
     }
 
     /// A hash of what [`Self::same_contents`] compares.
     pub(crate) fn contents_hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (self.inode, self.size, self.modified, self.files).hash(&mut hasher);
+        self.contents().hash(&mut hasher);
         hasher.finish()
     }
 

@@ -9,8 +9,6 @@ mod contents;
 mod disk;
 mod identity;
 mod links;
-#[cfg(not(feature = "object-store"))]
-mod not_built;
 #[cfg(feature = "object-store")]
 mod object;
 mod resolve;
@@ -51,13 +49,6 @@ pub(crate) struct StoredFile {
 
 /// The most levels of a directory batch. A layer with slashes in its name is in sub-directories.
 pub(crate) const MAX_LEVELS: usize = 8;
-
-#[derive(Debug)]
-pub(crate) enum Opened {
-    Directory,
-    /// A file, and its size in bytes when it was opened.
-    File(Contents, u64),
-}
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LookIntervals {
@@ -108,9 +99,11 @@ pub(crate) trait Storage: Sync {
     /// The sub-directories with the time of their last change, if known; empty if the directory cannot be listed.
     fn directories(&self, directory: &Path) -> Vec<(OsString, SystemTime)>;
 
+    /// A file, and its size in bytes when it was opened; `None` for a directory.
+    ///
     /// # Errors
     /// If it is gone, cannot be opened, or is neither a file nor a directory.
-    fn open(&self, path: &Path) -> io::Result<Opened>;
+    fn open(&self, path: &Path) -> io::Result<Option<(Contents, u64)>>;
 
     /// The files of a directory batch whose names are wanted, in any order, including sub-directories down to
     /// [`MAX_LEVELS`].
@@ -126,15 +119,14 @@ pub(crate) trait Storage: Sync {
     fn pace(&self) -> LookIntervals;
 }
 
-/// The storage that a path is on.
+/// The storage that a path is on. A program without object stores [refuses](refusal) URLs before it reads anything there.
+#[cfg_attr(not(feature = "object-store"), allow(unused_variables))]
 pub(crate) fn for_path(path: &Path) -> &'static dyn Storage {
-    if !is_url(path) {
-        return &disk::Disk;
-    }
     #[cfg(feature = "object-store")]
-    return &object::ObjectStores;
-    #[cfg(not(feature = "object-store"))]
-    &not_built::NotBuilt
+    if is_url(path) {
+        return &object::ObjectStores;
+    }
+    &disk::Disk
 }
 
 /// Why nothing can ever be read at this URL, if so; `None` for other paths.
@@ -148,7 +140,11 @@ pub fn refusal(path: &Path) -> Option<String> {
     #[cfg(feature = "object-store")]
     return object::refusal(path);
     #[cfg(not(feature = "object-store"))]
-    Some(not_built::WHY.into())
+    Some(
+        "this neurotop was built without object stores; build it with cargo install --locked --path . --features \
+         object-store, or install the wheel"
+            .into(),
+    )
 }
 
 /// Checks that a directory can be listed now; for a URL, that anything is there.

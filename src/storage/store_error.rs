@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "object-store"), allow(dead_code))]
 pub(crate) struct StoreError {
     what: String,
     /// What to do about it, in the imperative.
@@ -12,6 +13,7 @@ pub(crate) struct StoreError {
     pub(crate) is_passing: bool,
 }
 
+#[cfg(feature = "object-store")]
 impl StoreError {
     /// An error that stays until somebody does something about it.
     pub(crate) fn lasting(what: impl Into<String>, advice: &'static str) -> Self {
@@ -19,16 +21,16 @@ impl StoreError {
     }
 
     /// An error that may go away by itself.
-    #[cfg(feature = "object-store")]
     pub(crate) fn passing(what: impl Into<String>, advice: &'static str) -> Self {
         Self { is_passing: true, ..Self::lasting(what, advice) }
     }
 
-    #[cfg(feature = "object-store")]
     pub(crate) fn in_full(&self) -> String {
         format!("{}; {}", self.what, self.advice)
     }
+}
 
+impl StoreError {
     /// The store's error inside an I/O error, if there is one.
     pub(crate) fn find_in(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
@@ -43,6 +45,7 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+#[cfg(feature = "object-store")]
 impl From<StoreError> for io::Error {
     fn from(error: StoreError) -> Self {
         Self::other(error)

@@ -57,7 +57,11 @@ pub fn read_layer_detail(
     let found = batch.layers.iter().find(|found| found.name == layer);
     let layer = found.ok_or_else(|| no_such_layer(layer, &batch.layers))?;
     let rates = match elements(&layer.shape[2..]) {
-        Ok(neurons) if neurons <= MAX_NEURONS => Some(rates(layer, neurons, scratch, cancel)?),
+        Ok(neurons) if neurons <= MAX_NEURONS => {
+            let mut counter = RateCounter::new(layer, neurons, cancel);
+            changes(layer, scratch, &mut counter)?;
+            Some(counter.finish())
+        }
         _ => None,
     };
     let potentials = match &layer.form {
@@ -95,17 +99,6 @@ pub fn read_potentials(
         found.insert(layer.name, potentials(post, &mut scratch, cancel)?.for_file());
     }
     Ok(found)
-}
-
-fn rates(
-    layer: &BatchLayer,
-    neurons: u64,
-    scratch: &mut Scratch,
-    cancel: &AtomicBool,
-) -> Result<Vec<u64>, SnapshotError> {
-    let mut counter = RateCounter::new(layer, neurons, cancel);
-    changes(layer, scratch, &mut counter)?;
-    Ok(counter.finish())
 }
 
 fn potentials(post: &Array, scratch: &mut Scratch, cancel: &AtomicBool) -> Result<Potentials, SnapshotError> {

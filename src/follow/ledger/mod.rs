@@ -106,15 +106,6 @@ pub struct Outcome {
     pub is_whole: bool,
 }
 
-/// A range of batch numbers of one rank that are in the figures with the same layers.
-#[derive(Debug, Clone, Copy)]
-pub struct InFigures<'a> {
-    pub first: BatchName,
-    pub last: BatchName,
-    /// `None` if their layers are unknown.
-    pub shapes: Option<&'a Arc<[LayerShape]>>,
-}
-
 /// What to do with a count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -316,7 +307,7 @@ impl Ledger {
         for batch in &counted.batches {
             let count = Count { place: place_of(&mut ledger, batch.place), digest: batch.digest };
             ledger.insert(batch.name, BatchEntry::counted(batch.name, batch.identity, now));
-            ledger.take_over_count(batch.name, Some(count));
+            ledger.change(batch.name, |entry| (entry.count, entry.is_owner) = (Some(count), true));
         }
         for stretch in &counted.gone {
             let (mut stretch, place) = (Arc::clone(stretch), place_of(&mut ledger, stretch.place));
@@ -357,11 +348,25 @@ impl Ledger {
         self.account_for(name, true);
     }
 
-    /// Sets or removes the count of an entry.
-    fn set_count(&mut self, name: BatchName, count: Option<Count>) {
+    /// Changes an entry, and has everything that depends on it follow.
+    fn change(&mut self, name: BatchName, change: impl FnOnce(&mut BatchEntry)) {
+        self.account_for(name, false);
         let Some(entry) = self.entries.get_mut(&name) else { return };
-        let before = std::mem::replace(&mut entry.count, count);
-        self.note_in_figures(name, before.is_some(), count.is_some());
+        let is_read = |entry: &BatchEntry| usize::from(matches!(entry.state, BatchState::Reading));
+        let (was_counted, was_read) = (entry.count.is_some(), is_read(entry));
+        change(entry);
+        self.reading = self.reading + is_read(entry) - was_read;
+        if matches!(entry.state, BatchState::Waiting(_)) {
+            self.waiting.insert(name);
+        } else {
+            self.waiting.remove(&name);
+        }
+        if !matches!(entry.state, BatchState::Ready) {
+            self.ready.remove(&name);
+        }
+        let is_counted = entry.count.is_some();
+        self.note_in_figures(name, was_counted, is_counted);
+        self.account_for(name, true);
     }
 
     /// Updates how many entries are in the figures, and the lowest one.
@@ -380,16 +385,6 @@ impl Ledger {
             }
             _ => {}
         }
-    }
-
-    /// Moves the count of a batch to the entry of a name, which becomes its owner.
-    fn take_over_count(&mut self, name: BatchName, count: Option<Count>) {
-        self.account_for(name, false);
-        self.set_count(name, count);
-        if let Some(entry) = self.entries.get_mut(&name) {
-            entry.is_owner = true;
-        }
-        self.account_for(name, true);
     }
 
     /// The counted batches, each in the state in which it was counted, even if it has changed since.
@@ -564,20 +559,16 @@ impl Ledger {
 
     /// Makes a changed batch wait until it can be read again.
     fn await_again(&mut self, name: BatchName, identity: Identity, now: Instant) {
-        self.account_for(name, false);
-        if let Some(entry) = self.entries.get_mut(&name) {
-            if entry.count.is_some() {
-                self.counted_as.entry(name).or_insert(entry.identity);
-            }
+        if let Some(counted) = self.entries.get(&name).filter(|entry| entry.count.is_some()) {
+            self.counted_as.entry(name).or_insert(counted.identity);
+        }
+        self.change(name, |entry| {
             entry.identity = identity;
             entry.rest = milliseconds(entry.not_before().saturating_duration_since(now));
             entry.changed_at = now;
             entry.quiet = false;
             entry.state = BatchState::Waiting(None);
-            self.waiting.insert(name);
-            self.ready.remove(&name);
-        }
-        self.account_for(name, true);
+        });
     }
 
     /// Queues a new or changed batch if it may be read, or reports why it never may in this form.
@@ -633,10 +624,9 @@ impl Ledger {
         let count = self.entries.get(&owner).and_then(|entry| entry.count);
         self.remove(owner);
         let is_same = certain.is_some_and(|counted| counted.same_contents(&found.identity));
-        self.take_over_count(name, count);
-        if let Some(entry) = self.entries.get_mut(&name) {
-            entry.is_certain = is_certain;
-        }
+        self.change(name, |entry| {
+            (entry.count, entry.is_owner, entry.is_certain) = (count, true, is_certain);
+        });
         if is_same {
             self.set_state(name, BatchState::Counted);
         } else if let Some(as_counted) = as_counted {
@@ -830,11 +820,10 @@ impl Ledger {
 
     /// Resets a counted batch that is gone to the state in which it was counted.
     fn be_as_counted(&mut self, name: BatchName, state: BatchState) {
-        self.set_state(name, state);
-        if let (Some(as_counted), Some(entry)) = (self.counted_as.remove(&name), self.entries.get_mut(&name))
-        {
-            entry.identity = as_counted;
-        }
+        let as_counted = self.counted_as.remove(&name);
+        self.change(name, |entry| {
+            (entry.state, entry.identity) = (state, as_counted.unwrap_or(entry.identity));
+        });
     }
 
     /// Handles a batch that is gone. That is a problem unless its last state is in the figures. If it never was, its
@@ -915,18 +904,15 @@ impl Ledger {
         let is_same = !is_new && !self.would_replace(&outcome.job, contents);
         if !is_same {
             let place = self.shapes.place_of(&contents.shapes);
-            self.account_for(name, false);
-            self.set_count(name, Some(Count { place, digest: Some(contents.digest) }));
+            self.change(name, |entry| entry.count = Some(Count { place, digest: Some(contents.digest) }));
             if !name.is_file() {
                 self.unverified.push_back((now, name));
             }
-            self.account_for(name, true);
         }
         self.counted_as.remove(&name);
-        self.set_state(name, BatchState::Counted);
-        if let Some(entry) = self.entries.get_mut(&name) {
-            entry.is_certain = outcome.after.is_some();
-        }
+        self.change(name, |entry| {
+            (entry.state, entry.is_certain) = (BatchState::Counted, outcome.after.is_some());
+        });
         if is_same { Verdict::Same } else { Verdict::Add { replaces: !is_new } }
     }
 
@@ -984,45 +970,35 @@ impl Ledger {
         waiting.into_iter().for_each(|name| self.make_ready(name));
     }
 
-    /// When the next waiting batch will have rested long enough to be read or set aside.
-    pub fn next_rested(&self) -> Option<Instant> {
-        let rested = |name: &BatchName| {
-            let entry = self.entries.get(name)?;
-            match entry.state {
-                BatchState::Waiting(None) => {
-                    Some(entry.not_before().max(entry.changed_at + self.directory_rest()))
-                }
-                BatchState::Waiting(Some(_)) => Some(entry.changed_at + self.settle),
-                _ => None,
+    /// When a waiting batch will have rested long enough to be read or set aside.
+    fn rested_at(&self, entry: &BatchEntry) -> Option<Instant> {
+        match entry.state {
+            BatchState::Waiting(Some(_)) => Some(entry.changed_at + self.settle),
+            BatchState::Waiting(None) if entry.is_directory => {
+                Some(entry.not_before().max(entry.changed_at + DIRECTORY_REST.min(self.settle)))
             }
-        };
-        self.waiting.iter().filter_map(rested).min()
+            BatchState::Waiting(None) => Some(entry.not_before()),
+            _ => None,
+        }
     }
 
-    fn directory_rest(&self) -> Duration {
-        DIRECTORY_REST.min(self.settle)
+    /// When the next waiting batch will have rested long enough.
+    pub fn next_rested(&self) -> Option<Instant> {
+        self.waiting.iter().filter_map(|name| self.rested_at(self.entries.get(name)?)).min()
     }
 
     /// Queues batches that have rested long enough. Sets aside, and returns, those that are unreadable and have
     /// stopped changing.
     pub fn tick(&mut self, now: Instant) -> Vec<(String, SnapshotError)> {
+        let has_rested = |name: &&BatchName| self.rested_at(&self.entries[name]).is_some_and(|at| at <= now);
+        let rested: Vec<BatchName> = self.waiting.iter().filter(has_rested).copied().collect();
         let mut set_aside = Vec::new();
-        let waiting: Vec<BatchName> = self.waiting.iter().copied().collect();
-        for name in waiting {
-            let entry = &self.entries[&name];
-            let rested = now.duration_since(entry.changed_at);
-            match &entry.state {
-                BatchState::Waiting(Some(reason)) if rested >= self.settle => {
-                    set_aside.push((name.to_string(), SnapshotError::clone(reason)));
-                    self.set_state(name, BatchState::SetAside);
-                }
-                BatchState::Waiting(None)
-                    if now >= entry.not_before()
-                        && (!entry.is_directory || rested >= self.directory_rest()) =>
-                {
-                    self.make_ready(name);
-                }
-                _ => {}
+        for name in rested {
+            if let BatchState::Waiting(Some(reason)) = &self.entries[&name].state {
+                set_aside.push((name.to_string(), SnapshotError::clone(reason)));
+                self.set_state(name, BatchState::SetAside);
+            } else {
+                self.make_ready(name);
             }
         }
         set_aside
@@ -1059,16 +1035,14 @@ impl Ledger {
 
     /// Sets a counted batch aside, because its count is removed from the figures.
     pub fn withdraw(&mut self, name: BatchName) {
-        self.account_for(name, false);
         self.counted_as.remove(&name);
-        self.set_count(name, None);
-        if let Some(entry) = self.entries.get_mut(&name) {
+        self.change(name, |entry| {
+            entry.count = None;
             // If it has changed meanwhile, it is read again anyway.
             if matches!(entry.state, BatchState::Counted) {
                 entry.state = BatchState::SetAside;
             }
-        }
-        self.account_for(name, true);
+        });
     }
 
     /// The layers of a batch in the figures; batches with the same layers share their memory.
@@ -1077,12 +1051,14 @@ impl Ledger {
         self.shapes.get(count.place).map(Arc::clone)
     }
 
-    /// The batches in the figures with their layers: entries one by one, and batches that are gone as ranges, which
-    /// are few.
-    pub fn in_figures_with_layers(&self) -> impl Iterator<Item = InFigures<'_>> {
+    /// The batches in the figures: entries one by one, and batches that are gone as ranges, which are few. Of each the
+    /// first batch, the last, which differ in the number only, and their layers; `None` if these are unknown.
+    pub fn in_figures_with_layers(
+        &self,
+    ) -> impl Iterator<Item = (BatchName, BatchName, Option<&Arc<[LayerShape]>>)> {
         let present = |(&name, entry): (&BatchName, &BatchEntry)| Some((name, name, entry.count?.place));
         let all = self.entries.iter().filter_map(present).chain(self.gone.ranges());
-        all.map(|(first, last, place)| InFigures { first, last, shapes: self.shapes.get(place) })
+        all.map(|(first, last, place)| (first, last, self.shapes.get(place)))
     }
 
     /// Queues every unreadable batch again, after the manifest changed. Returns their names.
@@ -1102,24 +1078,7 @@ impl Ledger {
     }
 
     fn set_state(&mut self, name: BatchName, state: BatchState) {
-        self.account_for(name, false);
-        let Some(entry) = self.entries.get_mut(&name) else { return };
-        if matches!(entry.state, BatchState::Reading) {
-            self.reading -= 1;
-        }
-        if matches!(state, BatchState::Reading) {
-            self.reading += 1;
-        }
-        if matches!(state, BatchState::Waiting(_)) {
-            self.waiting.insert(name);
-        } else {
-            self.waiting.remove(&name);
-        }
-        if !matches!(state, BatchState::Ready) {
-            self.ready.remove(&name);
-        }
-        entry.state = state;
-        self.account_for(name, true);
+        self.change(name, |entry| entry.state = state);
     }
 
     /// The accounts that include a batch: the run's, and that of its rank.

@@ -373,10 +373,11 @@ impl World {
     fn check_figures(&self) {
         assert_eq!(self.ledger.in_figures(), self.sums.len() as u64);
         assert_eq!(self.ledger.lowest_counted(), self.sums.keys().map(|id| id.number).min());
-        let numbers = |of: InFigures<'_>| {
-            (of.first.number..=of.last.number).map(move |number| BatchId { number, rank: of.first.rank() })
+        let numbers = |(first, last): (BatchName, BatchName)| {
+            (first.number..=last.number).map(move |number| BatchId { number, rank: first.rank() })
         };
-        let in_figures: Vec<BatchId> = self.ledger.in_figures_with_layers().flat_map(numbers).collect();
+        let ranges = self.ledger.in_figures_with_layers().map(|(first, last, _)| (first, last));
+        let in_figures: Vec<BatchId> = ranges.flat_map(numbers).collect();
         assert_eq!(in_figures.len(), self.sums.len());
         assert!(in_figures.iter().all(|id| self.sums.contains_key(id)));
         let present: HashSet<BatchId> = self.files.keys().map(|&at| name_of(at).id()).collect();

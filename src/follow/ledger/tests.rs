@@ -3,7 +3,6 @@
 use super::*;
 use crate::follow::look;
 use std::fs;
-use std::path::Path;
 
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -182,7 +181,7 @@ fn what_this_program_deleted_is_one_of_a_range_at_once_and_a_batch_of_its_number
     }
     assert!(bench.ledger.entries.is_empty());
     let ranges: Vec<(String, String)> =
-        bench.ledger.in_figures_with_layers().map(|of| (of.first.to_string(), of.last.to_string())).collect();
+        bench.ledger.in_figures_with_layers().map(|of| (of.0.to_string(), of.1.to_string())).collect();
     let expected = [("batch-0.npz", "batch-1.npz"), ("rank-3.batch-0.npz", "rank-3.batch-0.npz")];
     assert_eq!(ranges, expected.map(|(first, last)| (first.to_owned(), last.to_owned())));
     assert_eq!(
@@ -260,21 +259,6 @@ fn what_is_kept_of_ranges_must_be_possible() {
 }
 
 #[test]
-fn what_changes_while_it_is_read_is_not_added() {
-    let mut bench = Bench::new();
-    bench.write("batch-0.npz", "before");
-    bench.scan();
-    let job = bench.names_ready().pop().expect("ready");
-    bench.write("batch-0.npz", "after, longer");
-    assert_eq!(bench.finish(job, Ok(())), Verdict::Wait);
-    assert_eq!(bench.counts(), (1, 0, 1, 0));
-    bench.wait(BETWEEN_ATTEMPTS);
-    bench.ledger.tick(bench.now);
-    let job = bench.names_ready().pop().expect("again");
-    assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
-}
-
-#[test]
 fn an_old_batch_that_cannot_be_read_is_set_aside_at_once() {
     let mut bench = Bench::new();
     bench.write("batch-0.npz", "half");
@@ -342,27 +326,6 @@ fn a_directory_batch_is_read_once_more_before_the_run_is_over() {
 }
 
 #[test]
-fn a_number_counts_once_and_a_renamed_batch_takes_its_number_along() {
-    let mut bench = Bench::new();
-    bench.write("batch-1.npz", "x");
-    bench.write("batch-01.npz", "y");
-    let changes = bench.scan();
-    assert_eq!(changes.problems.len(), 1);
-    assert!(changes.problems[0].1.what.contains("twice"), "{changes:?}");
-    assert_eq!(bench.names_ready().len(), 1);
-    assert_eq!(bench.counts(), (2, 0, 1, 1));
-
-    let mut bench = Bench::new();
-    bench.write("batch-1.npz", "x");
-    bench.scan();
-    fs::rename(bench.path("batch-1.npz"), bench.path("batch-000001.npz")).expect("renamed");
-    let changes = bench.scan();
-    assert_eq!(changes.solved, ["batch-1.npz"]);
-    assert_eq!(bench.names_ready().pop().expect("ready").name, name("batch-000001.npz"));
-    assert_eq!(bench.counts(), (1, 0, 1, 0));
-}
-
-#[test]
 fn a_batch_counts_once_the_one_that_had_its_number_is_gone() {
     let mut bench = Bench::new();
     bench.write("batch-1.npz", "broken");
@@ -380,22 +343,6 @@ fn a_batch_counts_once_the_one_that_had_its_number_is_gone() {
     );
     assert_eq!(bench.names_ready().pop().expect("ready").name, name("batch-1.npz"));
     assert_eq!(bench.counts(), (1, 0, 1, 0));
-}
-
-#[test]
-fn what_is_lost_stays_lost_for_a_later_ledger() {
-    let mut bench = Bench::new();
-    bench.write("batch-1.npz", "x");
-    bench.scan();
-    fs::remove_file(bench.path("batch-1.npz")).expect("removed");
-    bench.scan();
-    let kept = bench.ledger.counted();
-    assert!(kept.is_sound() && kept.lost().len() == 1);
-    bench.ledger = Ledger::restore(SETTLE, &kept, bench.now);
-    assert_eq!((bench.scan(), bench.counts()), (LedgerChanges::default(), (1, 0, 0, 1)));
-    bench.write("batch-1.npz", "x");
-    bench.scan();
-    assert_eq!((bench.names_ready().len(), bench.ledger.counted().lost().len()), (1, 0));
 }
 
 #[test]
@@ -446,25 +393,6 @@ fn ranks_have_numbers_and_accounts_of_their_own() {
 }
 
 #[test]
-fn a_batch_deleted_before_it_was_counted_is_a_problem_until_it_comes_back() {
-    let mut bench = Bench::new();
-    bench.write("batch-1.npz", "x");
-    bench.scan();
-    fs::remove_file(bench.path("batch-1.npz")).expect("removed");
-    assert_eq!(bench.scan().problems.len(), 1);
-    assert_eq!((bench.scan(), bench.counts()), (LedgerChanges::default(), (1, 0, 0, 1)));
-    bench.write("batch-1.npz", "x");
-    bench.scan();
-    assert_eq!(bench.names_ready().len(), 1);
-
-    bench.write("batch-2.npz", "x");
-    bench.scan();
-    let job = bench.names_ready().pop().expect("ready");
-    fs::remove_file(bench.path("batch-2.npz")).expect("removed");
-    assert!(matches!(bench.finish(job, Err("gone")), Verdict::SetAside(_)));
-}
-
-#[test]
 fn a_set_aside_batch_that_is_deleted_is_no_problem_any_more() {
     let mut bench = Bench::new();
     fs::create_dir(bench.path("batch-1.npz")).expect("a directory");
@@ -474,39 +402,4 @@ fn a_set_aside_batch_that_is_deleted_is_no_problem_any_more() {
     fs::remove_dir(bench.path("batch-1.npz")).expect("removed");
     assert_eq!(bench.scan().solved, ["batch-1.npz"]);
     assert_eq!(bench.counts(), (1, 0, 0, 1));
-}
-
-#[test]
-fn a_changed_manifest_takes_out_what_does_not_match_and_reads_again_what_was_set_aside() {
-    let mut bench = Bench::new();
-    bench.write("batch-0.npz", "x");
-    bench.scan();
-    let job = bench.names_ready().pop().expect("ready");
-    bench.finish(job, Ok(()));
-    assert!(bench.ledger.recheck(|_| Ok(())).is_empty());
-    let failed = bench.ledger.recheck(|_| Err(SnapshotError::new("no", "")));
-    assert_eq!((failed.len(), bench.counts()), (1, (1, 1, 0, 0)));
-    bench.ledger.withdraw(failed[0].0);
-    assert!(bench.ledger.counted_as(failed[0].0).is_none());
-    assert_eq!((bench.ledger.counted().len(), bench.counts()), (0, (1, 0, 0, 1)));
-    assert_eq!(bench.ledger.retry_failed(), ["batch-0.npz"]);
-    let job = bench.names_ready().pop().expect("ready");
-    assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
-}
-
-#[cfg(unix)]
-#[test]
-fn links_and_pipes_are_never_read() {
-    let mut bench = Bench::new();
-    std::os::unix::fs::symlink(Path::new("/dev/zero"), bench.path("batch-0.npz")).expect("a link");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        bench.path("batch-1.npz"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR,
-        0,
-    )
-    .expect("a pipe");
-    assert_eq!(bench.scan().problems.len(), 2);
-    assert!(bench.names_ready().is_empty());
 }

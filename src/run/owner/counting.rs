@@ -119,7 +119,7 @@ impl Owner {
         let names = before.iter().map(|layer| layer.name.as_str());
         // Of batches with the same layers, the lowest and the highest say everything.
         let counted = self.epoch.ledger.in_figures_with_layers();
-        let ends = counted.flat_map(|of| [(of.first.id(), of.shapes), (of.last.id(), of.shapes)]);
+        let ends = counted.flat_map(|(first, last, shapes)| [(first.id(), shapes), (last.id(), shapes)]);
         if let Some(layers) = layers_in(names, ends) {
             self.change().correct_layers(&layers);
         }
@@ -177,10 +177,10 @@ impl Owner {
     fn all_layer_sets(&self) -> LayerSets {
         // Most batches share their shapes, and of these the first is enough.
         let mut firsts: HashMap<*const LayerShape, (BatchName, &Arc<[LayerShape]>)> = HashMap::new();
-        for counted in self.epoch.ledger.in_figures_with_layers() {
-            if let Some(shapes) = counted.shapes {
-                let first = firsts.entry(shapes.as_ptr()).or_insert((counted.first, shapes));
-                first.0 = first.0.min(counted.first);
+        for (name, _, shapes) in self.epoch.ledger.in_figures_with_layers() {
+            if let Some(shapes) = shapes {
+                let first = firsts.entry(shapes.as_ptr()).or_insert((name, shapes));
+                first.0 = first.0.min(name);
             }
         }
         let mut sets = LayerSets::default();

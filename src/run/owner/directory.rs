@@ -5,7 +5,6 @@ use crate::follow::{
     Found, Hint, LedgerChanges, Neighbour, Shard, Watcher, beside_run, beside_runs, events_missing_because,
     holds_any_batch, is_run, look, scan, scan_rank,
 };
-use crate::run::log;
 use crate::run::{Keeping, Mode, Presence, Problem, Severity, Watching};
 use crate::snapshot::{BatchName, EntryName, classify};
 use crate::storage;
@@ -185,10 +184,16 @@ impl Owner {
 
     pub(super) fn announce_watching(&mut self, polling_because: Option<String>) {
         let watching = match polling_because {
-            Some(why) => Watching::Polling { every: self.scan_interval(), why },
-            None => Watching::Events,
+            Some(why) => {
+                let every = self.scan_interval();
+                tracing::info!(?every, why, "changes are noticed by scanning");
+                Watching::Polling { every, why }
+            }
+            None => {
+                tracing::info!("changes are noticed by file events");
+                Watching::Events
+            }
         };
-        log::watching(&watching);
         self.change().take_watching(watching);
         self.next_scan = Instant::now();
     }

@@ -68,7 +68,7 @@ impl Owner {
             match (of.kind, of.rank) {
                 (DocumentKind::Manifest, None) => self.read_manifest(of, now),
                 (DocumentKind::Manifest, Some(_)) => self.read_rank_manifest(of, now),
-                (DocumentKind::End, None) => self.read_end(of, now),
+                (DocumentKind::End, None) => self.read_end(&of, now),
                 (DocumentKind::End, Some(rank)) => self.read_rank_end(rank, of, now),
             }
             // The run's own manifest may have others read again, which come after it.
@@ -85,23 +85,30 @@ impl Owner {
         }
     }
 
-    fn read_end(&mut self, of: DocumentKey, now: Instant) {
-        match self.epoch.documents.read(&of, &self.directory, now, End::parse) {
-            None => {}
-            Some(Ok(end)) => {
-                log::end(None);
+    fn read_end(&mut self, of: &DocumentKey, now: Instant) {
+        let Some(end) = self.read_one_end(of, now) else { return };
+        if end.is_some() {
+            log::end(None);
+        }
+        self.change().take_end(Some(end.unwrap_or_default()));
+    }
+
+    /// Reads an end if it is new or changed; `None` in it where it cannot be read, which is reported.
+    fn read_one_end(&mut self, of: &DocumentKey, now: Instant) -> Option<Option<End>> {
+        match self.epoch.documents.read(of, &self.directory, now, End::parse)? {
+            Ok(end) => {
                 self.change().solve(&of.name);
-                self.change().take_end(Some(end));
+                Some(Some(end))
             }
-            Some(Err(error)) => {
-                self.problem(of.name, error);
-                self.change().take_end(Some(End::default()));
+            Err(error) => {
+                self.problem(of.name.clone(), error);
+                Some(None)
             }
         }
     }
 
     pub(super) fn refuse(&mut self, name: &str, newer: SnapshotError) {
-        log::refused(&newer);
+        tracing::error!(why = newer.to_string(), "the run is not counted");
         self.problem(name.into(), newer.clone());
         self.change().refuse(Some(newer));
     }
@@ -146,36 +153,26 @@ impl Owner {
     }
 
     fn read_rank_end(&mut self, rank: u32, of: DocumentKey, now: Instant) {
-        let end = match self.epoch.documents.read(&of, &self.directory, now, End::parse) {
-            None => return,
-            Some(Ok(end)) => {
-                self.change().solve(&of.name);
-                Some(end)
-            }
-            Some(Err(error)) => {
-                self.problem(of.name.clone(), error);
-                None
-            }
-        };
+        let Some(end) = self.read_one_end(&of, now) else { return };
         self.epoch.ledger.note_rank(rank);
         self.epoch.ledger.verify(true, now);
         let ends = self.epoch.documents.note_end(rank, of.name, end);
         self.take_rank_ends(rank, ends);
     }
 
-    fn take_rank_ends(&mut self, rank: u32, ends: RankEnds) {
-        for (name, conflict) in ends.readable {
+    fn take_rank_ends(&mut self, rank: u32, (end, readable): RankEnds) {
+        for (name, conflict) in readable {
             match conflict {
                 Some(conflict) => self.problem(name, conflict),
                 None => self.change().solve(&name),
             }
         }
-        if ends.end.is_some() {
+        if end.is_some() {
             log::end(Some(rank));
         } else {
             log::end_gone(Some(rank));
         }
-        self.change().take_rank_end(rank, ends.end);
+        self.change().take_rank_end(rank, end);
     }
 
     /// The run's own manifest. If it is taken from a rank, it is chance which rank's comes first, so that it does not
@@ -219,7 +216,7 @@ impl Owner {
             // What the ranks say of them is joined with the new ones.
             self.epoch.documents.compare_again(self.epoch.borrowed_from.clone().as_ref());
         }
-        log::manifest(&manifest);
+        tracing::info!(layers = manifest.layers.len(), "manifest.json was read");
         self.change().solve("manifest.json");
         self.change().take_manifest(Arc::clone(&manifest));
         if manifest.keep.is_some() && is_url(&self.directory) && self.options.mode == Mode::Live {
@@ -260,7 +257,7 @@ impl Owner {
         self.epoch.ledger.withdraw(name);
         self.epoch.acknowledgement.remove(id);
         self.epoch.checkpoints.touch();
-        log::withdrawn(id);
+        tracing::info!(number = id.number, rank = id.rank, "its count was taken out");
         self.change().take_out(id, &count);
         self.correct_layers(before, name);
         self.problem(name.to_string(), reason);

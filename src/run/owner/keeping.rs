@@ -133,12 +133,12 @@ impl Owner {
             by_rank.entry(name.rank()).or_default().insert(name.number);
         }
         let Epoch { ledger, acknowledgement, recent, .. } = &mut self.epoch;
-        for of in ledger.in_figures_with_layers() {
-            if of.first != of.last {
-                let (rank, numbers) = (of.first.rank(), of.first.number..=of.last.number);
+        for (first, last, _) in ledger.in_figures_with_layers() {
+            if first != last {
+                let (rank, numbers) = (first.rank(), first.number..=last.number);
                 acknowledgement.add_all(rank, numbers, by_rank.entry(rank).or_default());
-            } else if !recent.has(of.first.id()) && !changed.contains(&of.first) {
-                acknowledgement.add(of.first.id());
+            } else if !recent.has(first.id()) && !changed.contains(&first) {
+                acknowledgement.add(first.id());
             }
         }
     }

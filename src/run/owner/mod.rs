@@ -54,9 +54,8 @@ mod run_documents;
 pub(super) use keep::Keep;
 pub use layer_sets::FirstBatches;
 
-use super::views::Slot;
 use super::worker::{Pool, Workers};
-use super::{Ended, Mode, PointTaker, Presence, Problem, Run, Severity, WatchOptions};
+use super::{Ended, Mode, PointTaker, Presence, Problem, Run, Severity, Views, WatchOptions};
 use crate::follow::Watcher;
 use crate::run::log;
 use crate::run::state::Known;
@@ -125,8 +124,9 @@ pub(super) struct Owner {
 
 /// The ways between an owner and the rest of the program.
 pub(super) struct OwnerLinks {
-    /// Where the newest view is put.
-    pub(super) slot: Arc<Slot>,
+    /// Where the newest view is put, and the number of the run there.
+    pub(super) views: Views,
+    pub(super) number: usize,
     /// What takes points of the run, if points are wanted.
     pub(super) points: Option<Box<dyn PointTaker>>,
     /// Sentences for the user besides the run's problems.
@@ -271,7 +271,7 @@ impl Owner {
         let view = self.epoch.run.conclude(self.revision, SystemTime::now());
         let layers = BETWEEN_VIEWS_BY_LAYER * view.tally().layers().len() as u32;
         let problems = BETWEEN_VIEWS_BY_PROBLEM * u32::try_from(view.problem_count()).unwrap_or(u32::MAX);
-        self.links.slot.publish(view);
+        self.links.views.publish(self.links.number, view);
         let by_time = delay_after_a_view(now.elapsed());
         self.next_view = Instant::now() + by_time.max(layers + problems);
     }
@@ -294,7 +294,10 @@ impl Owner {
     }
 
     fn take_presence(&mut self, presence: Presence) {
-        log::presence(&presence);
+        match &presence {
+            Presence::Present => tracing::info!("the directory is there"),
+            Presence::Missing(why) => tracing::warn!(why, "the directory cannot be read"),
+        }
         self.change().take_presence(Some(presence));
     }
 
@@ -313,33 +316,23 @@ impl Owner {
 
     /// When something is due next. A time at which nothing would be done must not be in it, or the thread never rests.
     fn next_wake(&self) -> Instant {
-        let mut wake = self.next_root_check;
-        if let Some(due) = self.next_publication() {
-            wake = wake.min(due);
-        }
-        if let Some(due) = self.links.points.as_ref().and_then(|points| points.due()) {
-            wake = wake.min(due);
-        }
-        if let (true, Some(due)) = (self.keeps(), self.epoch.checkpoints.due()) {
-            wake = wake.min(due);
-        }
-        if let Some(deadline) = self.finish_by {
-            wake = wake.min(deadline);
-        }
-        if !self.is_present() {
-            return wake;
-        }
-        if self.scans() {
-            wake = wake.min(self.next_scan);
-        }
-        if self.epoch.ledger.waiting().next().is_some() || self.is_reading_documents() {
-            wake = wake.min(self.next_look);
-        }
-        if let (true, Some(due)) = (self.acknowledges(), self.epoch.acknowledgement.due()) {
-            wake = wake.min(due);
-        }
-        let due = self.epoch.deletions.due().into_iter().chain(self.epoch.ledger.next_verification());
-        due.fold(wake, Instant::min)
+        let Epoch { ledger, checkpoints, acknowledgement, deletions, .. } = &self.epoch;
+        let waits = ledger.waiting().next().is_some() || self.is_reading_documents();
+        let always = [
+            self.next_publication(),
+            self.links.points.as_ref().and_then(|points| points.due()),
+            checkpoints.due().filter(|_| self.keeps()),
+            self.finish_by,
+        ];
+        let while_present = [
+            self.scans().then_some(self.next_scan),
+            waits.then_some(self.next_look),
+            acknowledgement.due().filter(|_| self.acknowledges()),
+            deletions.due(),
+            ledger.next_verification(),
+        ];
+        let while_present = while_present.into_iter().filter(|_| self.is_present());
+        always.into_iter().chain(while_present).flatten().fold(self.next_root_check, Instant::min)
     }
 
     fn is_done(&self, now: Instant) -> bool {

@@ -36,13 +36,9 @@ pub(super) struct RunDocuments {
     ends: BTreeMap<u32, BTreeMap<String, Option<End>>>,
 }
 
-/// What the ends of one rank say together.
-pub(super) struct RankEnds {
-    /// The end of the rank, if there is any: the first by name that can be read.
-    pub(super) end: Option<End>,
-    /// The names of the ends that can be read, and how they contradict it.
-    pub(super) readable: Vec<(String, Option<SnapshotError>)>,
-}
+/// What the ends of one rank say together: the end of the rank, if there is any, which is the first by name that can be
+/// read, and the names of all that can be read, with how they contradict it.
+pub(super) type RankEnds = (Option<End>, Vec<(String, Option<SnapshotError>)>);
 
 impl RunDocuments {
     pub(super) fn new(settle: Duration) -> Self {
@@ -109,10 +105,10 @@ impl RunDocuments {
         let is_there = ends.clone().next().is_some();
         let readable = ends.filter_map(|(name, end)| Some((name, end.as_ref()?)));
         let Some((first, end)) = readable.clone().next() else {
-            return RankEnds { end: is_there.then(End::default), readable: Vec::new() };
+            return (is_there.then(End::default), Vec::new());
         };
         let readable = readable.map(|(name, other)| (name.clone(), other.conflict_with(end, first)));
-        RankEnds { end: Some(end.clone()), readable: readable.collect() }
+        (Some(end.clone()), readable.collect())
     }
 
     /// The documents to be read, in their order.

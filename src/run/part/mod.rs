@@ -58,10 +58,8 @@ pub struct RunPart {
     #[serde(default, skip_serializing_if = "is_zero")]
     twins: u64,
     /// The first batch with all layers that any batch of the shard has.
-    #[serde(default)]
     first_whole: Option<String>,
     /// The first batch that lacks some of them.
-    #[serde(default)]
     first_lacking: Option<String>,
     /// The ranks, the lowest first.
     ranks: Vec<RankPart>,
@@ -103,7 +101,6 @@ struct PartRun {
     #[serde(default)]
     times: PartTimes,
     /// Where it was counted, as it was named.
-    #[serde(default)]
     directory: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{RunPart, filed, nanoseconds, time_from_nanoseconds};
 use crate::follow::Account;
-use crate::run::ranks::{Rank, RankUpdates};
+use crate::run::ranks::Rank;
 use crate::run::sums::{Sums, Updates};
 use crate::run::tally::Tally;
 use crate::run::timing::FileTimes;
@@ -36,7 +36,6 @@ impl RankPart {
         let Sums { batches, samples, updates } = &known.sums;
         let name = |layer: usize| Some(tally.layers().get(layer)?.name.clone());
         let layers = updates
-            .0
             .as_ref()
             .map(|own| own.iter().filter_map(|(&layer, &updates)| Some((name(layer)?, updates))).collect());
         Self {
@@ -60,7 +59,7 @@ impl RankPart {
         });
         Rank {
             account: self.account,
-            sums: Sums { batches: self.batches, samples: self.samples, updates: RankUpdates(updates) },
+            sums: Sums { batches: self.batches, samples: self.samples, updates },
             times: FileTimes::from_parts(first, newest, [0, 0]),
             newest_found: None,
             end: None,

@@ -32,12 +32,18 @@ impl Lock {
         create_directory(directory_of(state))?;
         let path = path_beside(state);
         if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(not_a_file(&path));
+            let why = format!("its lock {} is a link or no regular file; delete that", shown(&path));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         open_at_once(&mut options, false);
-        lock(options.open(path)?)
+        let file = options.open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { file: Some(file) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(_)) => Ok(Some(Self { file: None })),
+        }
     }
 }
 
@@ -47,19 +53,6 @@ impl Drop for Lock {
         if let Some(file) = &self.file {
             let _ = file.unlock();
         }
-    }
-}
-
-fn not_a_file(lock: &Path) -> io::Error {
-    let why = format!("its lock {} is a link or no regular file; delete that", shown(lock));
-    io::Error::new(io::ErrorKind::InvalidInput, why)
-}
-
-fn lock(file: File) -> io::Result<Option<Lock>> {
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { file: Some(file) })),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(_)) => Ok(Some(Lock { file: None })),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! An error is classified by its kind where it has one. But the library keeps the types behind most errors private
 //! (`RetryError`, and all that WebDAV answers): status, error code and request are in the error's text alone. Only
-//! [`Answer`] reads that text. `tests/object_store.rs` checks it against real servers.
+//! this file reads that text. `tests/object-stores/` checks it against real servers.
 
 use crate::storage::StoreError;
 use crate::storage::address::{Address, Scheme};
@@ -12,27 +12,31 @@ use std::error::Error as _;
 /// The most characters of a foreign message that are shown.
 const MOST: usize = 160;
 
+/// Without credentials, the library asks the metadata servers of the cloud. An error from there means that there are
+/// none.
+const METADATA_SERVERS: [&str; 4] =
+    ["/latest/api/token", "/latest/meta-data", "/computeMetadata/", "/metadata/identity"];
+
 pub(super) fn classify_error(error: &Error, address: &Address) -> StoreError {
     let text = error.to_string();
-    let answer = Answer::in_text(&text);
-    if answer.has_no_bucket {
+    if matches!(code(&text), Some("NoSuchBucket" | "ContainerNotFound"))
+        || text.contains("bucket does not exist")
+    {
         let what = format!("there is no {} {:?}", address.scheme.container(), address.bucket);
         return StoreError::lasting(what, "check the URL, the endpoint and the region");
     }
+    let lacks_credentials = METADATA_SERVERS.iter().any(|place| text.contains(place));
     let is_refused = match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => true,
-        _ => matches!(answer.status, Some(401 | 403)) && !answer.lacks_credentials,
+        _ => matches!(status(&text), Some(401 | 403)) && !lacks_credentials,
     };
     if is_refused {
-        let what = format!("the store refuses access{}", in_brackets(answer.code));
+        let what = format!("the store refuses access{}", in_brackets(code(&text)));
         return StoreError::lasting(what, credentials(address));
     }
     match error {
         Error::NotFound { .. } => StoreError::lasting("it is gone", "write it again if it should be counted"),
-        Error::Precondition { .. } => StoreError::passing(
-            "it was replaced while it was read",
-            "leave batches as they are; it is read again",
-        ),
+        Error::Precondition { .. } => replaced(),
         Error::InvalidPath { source } => {
             let what = format!("a key there cannot be read: {}", short(&source.to_string()));
             StoreError::lasting(what, "move it to another prefix")
@@ -41,10 +45,8 @@ pub(super) fn classify_error(error: &Error, address: &Address) -> StoreError {
             "the server gives no part of a file (range requests)",
             "copy the run to a directory",
         ),
-        _ if answer.lacks_credentials => {
-            StoreError::lasting("there are no credentials", credentials(address))
-        }
-        _ => from_answer(error, &answer, address),
+        _ if lacks_credentials => StoreError::lasting("there are no credentials", credentials(address)),
+        _ => from_answer(error, &text, address),
     }
 }
 
@@ -60,57 +62,29 @@ pub(super) fn unusable_settings(error: &Error, address: &Address) -> StoreError 
     }
 }
 
-/// What the text of an error says about the response.
-#[derive(Default)]
-struct Answer<'a> {
-    status: Option<u16>,
-    /// The `<Code>` of an XML error document.
-    code: Option<&'a str>,
-    has_no_bucket: bool,
-    /// Without credentials, the library asks the metadata servers of the cloud. An error from there means that there are
-    /// none.
-    lacks_credentials: bool,
-    /// Whether a WebDAV listing was requested, and whether the response to it could not be parsed.
-    is_listing: bool,
-    is_bad_listing: bool,
-    is_redirect_without_target: bool,
-}
-
-impl<'a> Answer<'a> {
-    fn in_text(text: &'a str) -> Self {
-        let metadata_servers =
-            ["/latest/api/token", "/latest/meta-data", "/computeMetadata/", "/metadata/identity"];
-        let code = code(text);
-        Self {
-            status: status(text),
-            code,
-            has_no_bucket: matches!(code, Some("NoSuchBucket" | "ContainerNotFound"))
-                || text.contains("bucket does not exist"),
-            lacks_credentials: metadata_servers.iter().any(|place| text.contains(place)),
-            is_listing: text.contains("PROPFIND"),
-            is_bad_listing: text.contains("PROPFIND response"),
-            is_redirect_without_target: text.contains("redirect without LOCATION"),
-        }
-    }
+/// An object that is not any more what it was when it was first read.
+pub(super) fn replaced() -> StoreError {
+    StoreError::passing("it was replaced while it was read", "leave batches as they are; it is read again")
 }
 
 /// Classifies an error response without a kind of its own, and the lack of any response.
-fn from_answer(error: &Error, answer: &Answer<'_>, address: &Address) -> StoreError {
-    if let Some(status) = answer.status {
-        if address.scheme == Scheme::Http && matches!(status, 400 | 404 | 405 | 501) && answer.is_listing {
+fn from_answer(error: &Error, text: &str, address: &Address) -> StoreError {
+    if let Some(status) = status(text) {
+        let is_listing = address.scheme == Scheme::Http && text.contains("PROPFIND");
+        if is_listing && matches!(status, 400 | 404 | 405 | 501) {
             return no_listing();
         }
-        let what = format!("the store answered {status}{}", in_brackets(answer.code));
+        let what = format!("the store answered {status}{}", in_brackets(code(text)));
         return if status >= 500 || matches!(status, 408 | 429) {
             StoreError::passing(what, "it is tried again; wait, or write less at once")
         } else {
             StoreError::lasting(what, "check the URL, the endpoint and the region")
         };
     }
-    if answer.is_bad_listing {
+    if text.contains("PROPFIND response") {
         return no_listing();
     }
-    if answer.is_redirect_without_target {
+    if text.contains("redirect without LOCATION") {
         return StoreError::lasting("the bucket is in another region", "set AWS_REGION");
     }
     let cause = short(&innermost(error));

@@ -1,6 +1,6 @@
 //! The client of one bucket. The only file that knows about tokio.
 
-use super::classify::{classify_error, unusable_settings};
+use super::classify::{classify_error, replaced, unusable_settings};
 use super::settings;
 use crate::storage::address::{Address, Scheme};
 use crate::storage::{Identity, StoreError};
@@ -110,14 +110,6 @@ fn bare(tag: &str) -> &str {
     tag.trim_matches('"')
 }
 
-/// The result of asking for a whole object.
-pub(super) enum Whole {
-    Small(Vec<u8>),
-    /// Too large to be read at once.
-    Large(ObjectVersion),
-}
-
-#[derive(Debug)]
 pub(crate) struct BucketClient {
     address: Address,
     /// For listings; retries less often.
@@ -127,18 +119,15 @@ pub(crate) struct BucketClient {
     lists_tags: AtomicBool,
 }
 
-#[derive(Debug)]
 enum Lister {
-    Pages(Paged),
+    Pages(Box<dyn PaginatedListStore>),
     /// One level at once.
-    Level(Arc<dyn ObjectStore>),
+    Level(Box<dyn ObjectStore>),
 }
 
-struct Paged(Box<dyn PaginatedListStore>);
-
-impl std::fmt::Debug for Paged {
+impl std::fmt::Debug for BucketClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Paged")
+        write!(f, "BucketClient({})", self.address.store)
     }
 }
 
@@ -164,27 +153,18 @@ impl BucketClient {
 
     fn build(address: &Address) -> Result<Self, StoreError> {
         let failed = |error| unusable_settings(&error, address);
+        // The builders of the library have nothing in common.
+        macro_rules! build {
+            ($settings:path, $lister:path) => {{
+                let build = |retries| $settings(address)?.with_retry(retry(retries)).build().map_err(failed);
+                ($lister(Box::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
+            }};
+        }
         let (lister, store): (Lister, Arc<dyn ObjectStore>) = match address.scheme {
-            Scheme::S3 => {
-                let build =
-                    |retries| settings::s3(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
-            }
-            Scheme::Gs => {
-                let build =
-                    |retries| settings::gs(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
-            }
-            Scheme::Az => {
-                let build =
-                    |retries| settings::az(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Pages(Paged(Box::new(build(LIST_RETRIES)?))), Arc::new(build(READ_RETRIES)?))
-            }
-            Scheme::Http => {
-                let build =
-                    |retries| settings::http(address)?.with_retry(retry(retries)).build().map_err(failed);
-                (Lister::Level(Arc::new(build(LIST_RETRIES)?)), Arc::new(build(READ_RETRIES)?))
-            }
+            Scheme::S3 => build!(settings::s3, Lister::Pages),
+            Scheme::Gs => build!(settings::gs, Lister::Pages),
+            Scheme::Az => build!(settings::az, Lister::Pages),
+            Scheme::Http => build!(settings::http, Lister::Level),
         };
         Ok(Self { address: address.clone(), lister, store, lists_tags: AtomicBool::new(true) })
     }
@@ -222,7 +202,7 @@ impl BucketClient {
         token: Option<String>,
     ) -> Result<Page, StoreError> {
         let page = match &self.lister {
-            Lister::Pages(Paged(store)) => {
+            Lister::Pages(store) => {
                 let options = PaginatedListOptions {
                     delimiter: one_level.then_some(Cow::Borrowed("/")),
                     max_keys: most,
@@ -251,18 +231,17 @@ impl BucketClient {
         Ok(ObjectVersion::from_meta(&self.get(key, options).await?.meta))
     }
 
-    /// A small object's bytes, or the version of a large one.
-    pub(super) async fn whole(&self, key: &str) -> Result<Whole, StoreError> {
+    /// The current version of an object, with its bytes if it is small.
+    pub(super) async fn whole(&self, key: &str) -> Result<(ObjectVersion, Option<Vec<u8>>), StoreError> {
         let mut tries = 0;
         loop {
             let result = self.get(key, GetOptions::default()).await?;
             let version = ObjectVersion::from_meta(&result.meta);
             if version.size > WHOLE {
-                return Ok(Whole::Large(version));
+                return Ok((version, None));
             }
-            match self.body(result, version.size, &mut tries).await? {
-                Some(bytes) => return Ok(Whole::Small(bytes)),
-                None => continue,
+            if let Some(bytes) = self.body(result, version.size, &mut tries).await? {
+                return Ok((version, Some(bytes)));
             }
         }
     }
@@ -320,10 +299,6 @@ impl BucketClient {
     fn path(&self, key: &str) -> Result<Path, StoreError> {
         Path::parse(key).map_err(|error| classify_error(&error.into(), &self.address))
     }
-}
-
-fn replaced() -> StoreError {
-    StoreError::passing("it was replaced while it was read", "leave batches as they are; it is read again")
 }
 
 fn retry(retries: usize) -> RetryConfig {

@@ -1,6 +1,7 @@
 //! Lists keys a page at a time, so that memory holds no more than one page and what the caller keeps.
 
-use super::client::{BucketClient, ObjectVersion, wait};
+use super::ObjectPlace;
+use super::client::{ObjectVersion, wait};
 use crate::storage::StoreError;
 use std::ops::ControlFlow;
 
@@ -18,62 +19,44 @@ pub(super) enum ListingDepth {
     All,
 }
 
-/// An item of a listing, by its name below the prefix.
-pub(super) enum ListedKey<'a> {
-    Object { name: &'a str, version: ObjectVersion },
-    Prefix { name: &'a str },
-}
+/// Takes an item of a listing by its name below the prefix: an object with its version, or a prefix without one.
+pub(super) type Each<'a> = &'a mut dyn FnMut(&str, Option<ObjectVersion>) -> ControlFlow<()>;
 
-impl ListedKey<'_> {
-    pub(super) fn name(&self) -> &str {
-        match self {
-            Self::Object { name, .. } | Self::Prefix { name } => name,
-        }
-    }
-}
-
-/// Lists what is below a key until `each` breaks.
-pub(super) fn list(
-    client: &BucketClient,
-    key: &str,
-    depth: ListingDepth,
-    each: &mut dyn FnMut(ListedKey<'_>) -> ControlFlow<()>,
-) -> Result<(), StoreError> {
-    let prefix = if key.is_empty() { String::new() } else { format!("{key}/") };
-    let most = (depth == ListingDepth::First).then_some(1);
-    let mut token = None;
-    for _ in 0..MOST_PAGES {
-        let (page, next) = wait(client.page(&prefix, depth == ListingDepth::One, most, token.clone()))?;
-        // An object with the prefix's own name only marks a folder.
-        let below = |key: &'_ str| key.len() > prefix.len() && key.starts_with(&prefix);
-        for object in &page.objects {
-            let key = object.location.as_ref();
-            if below(key)
-                && each(ListedKey::Object {
-                    name: &key[prefix.len()..],
-                    version: ObjectVersion::from_meta(object),
-                })
-                .is_break()
-            {
+impl ObjectPlace {
+    /// Lists what is below it until `each` breaks.
+    pub(super) fn list(&self, depth: ListingDepth, each: Each<'_>) -> Result<(), StoreError> {
+        let prefix = if self.key.is_empty() { String::new() } else { format!("{}/", self.key) };
+        let most = (depth == ListingDepth::First).then_some(1);
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            let (page, next) =
+                wait(self.client.page(&prefix, depth == ListingDepth::One, most, token.clone()))?;
+            // An object with the prefix's own name only marks a folder.
+            let below = |key: &'_ str| key.len() > prefix.len() && key.starts_with(&prefix);
+            for object in &page.objects {
+                let key = object.location.as_ref();
+                let version = Some(ObjectVersion::from_meta(object));
+                if below(key) && each(&key[prefix.len()..], version).is_break() {
+                    return Ok(());
+                }
+            }
+            for common in &page.common_prefixes {
+                let key = common.as_ref();
+                if below(key) && each(&key[prefix.len()..], None).is_break() {
+                    return Ok(());
+                }
+            }
+            if next.is_none() {
                 return Ok(());
             }
-        }
-        for common in &page.common_prefixes {
-            let key = common.as_ref();
-            if below(key) && each(ListedKey::Prefix { name: &key[prefix.len()..] }).is_break() {
-                return Ok(());
+            if next == token {
+                return Err(StoreError::lasting(
+                    "the listing begins again and again",
+                    "report it to who runs the store",
+                ));
             }
+            token = next;
         }
-        if next.is_none() {
-            return Ok(());
-        }
-        if next == token {
-            return Err(StoreError::lasting(
-                "the listing begins again and again",
-                "report it to who runs the store",
-            ));
-        }
-        token = next;
+        Err(StoreError::lasting("far too many keys are there", "name a prefix that holds one run"))
     }
-    Err(StoreError::lasting("far too many keys are there", "name a prefix that holds one run"))
 }

@@ -10,11 +10,11 @@ pub(crate) use reader::ObjectReader;
 
 use super::address::{Address, Scheme};
 use super::{
-    Container, Contents, Entry, Identity, Interest, Interests, LookIntervals, MAX_LEVELS, Opened, Root,
-    Shape, Storage, StoreError, StoredFile, Wanted,
+    Container, Contents, Entry, Identity, Interest, Interests, LookIntervals, MAX_LEVELS, Root, Shape,
+    Storage, StoreError, StoredFile, Wanted,
 };
-use client::{BucketClient, ObjectVersion, Whole, wait};
-use listing::{ListedKey, ListingDepth};
+use client::{BucketClient, ObjectVersion, wait};
+use listing::ListingDepth;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
@@ -62,30 +62,16 @@ fn has_no_suffix(name: &str) -> bool {
 }
 
 impl ObjectPlace {
-    fn list(
-        &self,
-        depth: ListingDepth,
-        each: &mut dyn FnMut(ListedKey<'_>) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        listing::list(&self.client, &self.key, depth, each)
-    }
-
     /// What is directly in it: the entries of objects and of prefixes about which no more is wanted, and the names of
     /// the other prefixes.
     fn level(&self, interests: Interests<'_>) -> Result<(Vec<Entry>, Vec<String>), StoreError> {
         let (mut entries, mut directories) = (Vec::new(), Vec::new());
-        self.list(ListingDepth::One, &mut |listed| {
-            match listed {
-                ListedKey::Object { name, version } => {
-                    if interests(name) != Interest::None {
-                        entries.push(self.file(name, &version));
-                    }
-                }
-                ListedKey::Prefix { name } => match interests(name) {
-                    Interest::None => {}
-                    Interest::Itself => entries.push(prefix(name.to_owned())),
-                    Interest::WithFiles => directories.push(name.to_owned()),
-                },
+        self.list(ListingDepth::One, &mut |name, version| {
+            match (interests(name), version) {
+                (Interest::None, _) => {}
+                (_, Some(version)) => entries.push(self.file(name, &version)),
+                (Interest::Itself, None) => entries.push(prefix(name.to_owned())),
+                (Interest::WithFiles, None) => directories.push(name.to_owned()),
             }
             ControlFlow::Continue(())
         })?;
@@ -103,8 +89,8 @@ impl ObjectPlace {
         }
         let mut found: HashMap<String, Identity> =
             names.into_iter().map(|name| (name, Identity::unknown())).collect();
-        self.list(ListingDepth::All, &mut |listed| {
-            if let ListedKey::Object { name, version } = listed
+        self.list(ListingDepth::All, &mut |name, version| {
+            if let Some(version) = version
                 && let Some((directory, file)) = name.split_once('/')
                 && let Some(identity) = found.get_mut(directory)
             {
@@ -124,10 +110,10 @@ impl ObjectPlace {
             let level = if within.is_empty() { self } else { &self.below(&within) };
             let named =
                 |name: &str| if within.is_empty() { name.to_owned() } else { format!("{within}/{name}") };
-            level.list(depth, &mut |listed| {
-                match listed {
-                    ListedKey::Object { name, version } => each(&named(name), version),
-                    ListedKey::Prefix { name } => levels.push(named(name)),
+            level.list(depth, &mut |name, version| {
+                match version {
+                    Some(version) => each(&named(name), version),
+                    None => levels.push(named(name)),
                 }
                 ControlFlow::Continue(())
             })?;
@@ -155,7 +141,7 @@ impl ObjectPlace {
     /// Whether anything is below it.
     fn is_prefix(&self) -> Result<bool, StoreError> {
         let mut found = false;
-        self.list(ListingDepth::First, &mut |_| {
+        self.list(ListingDepth::First, &mut |_, _| {
             found = true;
             ControlFlow::Break(())
         })?;
@@ -207,8 +193,8 @@ impl Storage for ObjectStores {
     fn any(&self, directory: &Path, wanted: Wanted<'_>) -> bool {
         let mut found = false;
         let listed = place(directory).and_then(|place| {
-            place.list(ListingDepth::One, &mut |listed| {
-                found = wanted(listed.name());
+            place.list(ListingDepth::One, &mut |name, _| {
+                found = wanted(name);
                 if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
         });
@@ -218,8 +204,8 @@ impl Storage for ObjectStores {
     fn directories(&self, directory: &Path) -> Vec<(OsString, SystemTime)> {
         let mut names = Vec::new();
         let listed = place(directory).and_then(|place| {
-            place.list(ListingDepth::One, &mut |listed| {
-                if let ListedKey::Prefix { name } = listed {
+            place.list(ListingDepth::One, &mut |name, version| {
+                if version.is_none() {
                     names.push((OsString::from(name), SystemTime::UNIX_EPOCH));
                 }
                 ControlFlow::Continue(())
@@ -228,22 +214,18 @@ impl Storage for ObjectStores {
         if listed.is_ok() { names } else { Vec::new() }
     }
 
-    fn open(&self, path: &Path) -> io::Result<Opened> {
+    fn open(&self, path: &Path) -> io::Result<Option<(Contents, u64)>> {
         let place = place(path)?;
         if has_no_suffix(&place.key) && place.is_prefix()? {
-            return Ok(Opened::Directory);
+            return Ok(None);
         }
-        match wait(place.client.whole(&place.key))? {
-            Whole::Small(bytes) => {
-                let length = bytes.len() as u64;
-                Ok(Opened::File(Contents::Memory(bytes), length))
-            }
-            Whole::Large(version) => {
-                let length = version.size;
-                let reader = ObjectReader::new(place.client, place.key, version);
-                Ok(Opened::File(Contents::Object(reader), length))
-            }
-        }
+        let (version, bytes) = wait(place.client.whole(&place.key))?;
+        let length = version.size;
+        let contents = match bytes {
+            Some(bytes) => Contents::Memory(bytes),
+            None => Contents::Object(ObjectReader::new(place.client, place.key, version)),
+        };
+        Ok(Some((contents, length)))
     }
 
     fn files(&self, directory: &Path, wanted: Wanted<'_>) -> io::Result<Vec<StoredFile>> {
@@ -263,16 +245,12 @@ impl Storage for ObjectStores {
 
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let place = place(path)?;
-        match wait(place.client.whole(&place.key))? {
-            Whole::Small(mut bytes) => {
-                bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-                Ok(bytes)
-            }
-            Whole::Large(version) => {
-                let range = 0..version.size.min(most);
-                Ok(wait(place.client.range(&place.key, range, &version))?)
-            }
-        }
+        let (version, bytes) = wait(place.client.whole(&place.key))?;
+        let Some(mut bytes) = bytes else {
+            return Ok(wait(place.client.range(&place.key, 0..version.size.min(most), &version))?);
+        };
+        bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(bytes)
     }
 
     fn pace(&self) -> LookIntervals {

@@ -2,6 +2,8 @@
 
 use crate::storage::StoreError;
 use crate::storage::address::Address;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -69,7 +71,7 @@ pub(super) fn http(address: &Address) -> Result<HttpBuilder, StoreError> {
         options = options.with_config(key, value);
     }
     if let Some(login) = address.login() {
-        let mut value = HeaderValue::from_str(&login.basic())
+        let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(login)))
             .map_err(|_| StoreError::lasting("the login in the URL cannot be sent", "correct the URL"))?;
         value.set_sensitive(true);
         let mut headers = HeaderMap::new();
