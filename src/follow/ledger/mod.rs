@@ -573,11 +573,9 @@ impl Ledger {
             entry.rest = milliseconds(entry.not_before().saturating_duration_since(now));
             entry.changed_at = now;
             entry.quiet = false;
-            entry.state = BatchState::Waiting(None);
-            self.waiting.insert(name);
-            self.ready.remove(&name);
         }
         self.account_for(name, true);
+        self.set_state(name, BatchState::Waiting(None));
     }
 
     /// Queues a new or changed batch if it may be read, or reports why it never may in this form.
