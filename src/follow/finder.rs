@@ -101,6 +101,10 @@ fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sen
     while !is_run(&finder.directory) {
         let started = Instant::now();
         let found = finder.look(SystemTime::now(), about);
+        if is_run(&finder.directory) {
+            // It became one meanwhile, and what was found may be a part of it.
+            return;
+        }
         let is_news = !found.runs.is_empty()
             || !found.moved.is_empty()
             || !found.hints.is_empty()
@@ -262,6 +266,7 @@ impl Finder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossbeam_channel::RecvTimeoutError;
     use std::fs;
 
     fn make_run(directory: &Path, name: &str) -> PathBuf {
@@ -299,10 +304,13 @@ mod tests {
     #[test]
     fn a_directory_that_becomes_a_run_has_no_runs_inside() {
         let directory = tempfile::tempdir().expect("a directory");
-        let found = start(directory.path());
-        fs::write(directory.path().join("batch-0.npz"), "").expect("a file");
         make_run(directory.path(), "inner");
-        assert!(found.recv_timeout(Duration::from_secs(20)).is_err(), "the finder ends and finds nothing");
+        let batch = directory.path().join("batch-0.npz");
+        // While it is looked at.
+        let about = move |_: &Path| fs::write(&batch, "").expect("a file");
+        let found = find_runs(directory.path(), None, Vec::new, about).expect("a thread");
+        let outcome = found.recv_timeout(Duration::from_secs(60));
+        assert_eq!(outcome.err(), Some(RecvTimeoutError::Disconnected), "the finder ends and finds nothing");
     }
 
     #[test]

@@ -78,7 +78,7 @@ class Google(Store):
 
     def __init__(self, directory: Path) -> None:
         [binary] = Path(fake_gcs.__file__).parent.glob("vendor/**/fake-gcs-server-*")
-        port = free_port()
+        port = handmade.free_port()
         self.inside = f"127.0.0.1:{port}"
         words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
         self.start([str(binary), *words, "-public-host", self.inside], port)
@@ -181,7 +181,7 @@ class Azure(Store):
         command = shutil.which("azurite-blob")
         if command is None:
             pytest.fail("there is no azurite-blob on the PATH: npm install azurite@3.35.0")
-        port = free_port()
+        port = handmade.free_port()
         words = ["--blobPort", str(port), "--location", str(directory), "--silent"]
         words += ["--disableTelemetry", "--skipApiVersionCheck"]
         accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
@@ -210,9 +210,3 @@ class Azure(Store):
             ACCOUNT, BUCKET, account_key=KEY, permission=permission, expiry=expiry
         )
         return {"AZURE_STORAGE_ACCOUNT_KEY": "", "AZURE_STORAGE_SAS_KEY": signature}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

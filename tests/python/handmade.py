@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -52,6 +54,19 @@ def summary(command: str, run: Path, *options: str) -> dict[str, Any]:
     """The figures of a run, counted once."""
     words = [command, "summary", str(run), "--format", "json", *options]
     return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def free_port() -> int:
+    """A port that no other program takes before its server does: systems choose higher ones."""
+    for _ in range(100):
+        port = random.randrange(10_000, 20_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise OSError("no port is free")
 
 
 def until(what: Callable[[], Any]) -> Any:

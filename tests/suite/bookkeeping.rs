@@ -10,8 +10,8 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
-use support::live::{Live, PATIENCE, newest};
-use support::{Archive, Members, Npy, SMALL, archive_bytes, small_batch, write_manifest};
+use support::live::{Live, newest};
+use support::{Archive, Members, Npy, PATIENCE, SMALL, archive_bytes, small_batch, write_manifest};
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
@@ -83,13 +83,16 @@ fn figures(run: &Run) -> Value {
 fn until_as_there(live: &mut Live, run: &Path, what: &str) {
     let deadline = Instant::now() + PATIENCE;
     let expected = summary_of(run);
-    while figures(&live.run) != expected || live.run.account().waiting > 0 {
+    let is_settled = |run: &Run| {
+        let account = run.account();
+        (account.seen, account.waiting, account.set_aside) == (account.counted, 0, 0)
+    };
+    while figures(&live.run) != expected || !is_settled(&live.run) {
         let found = figures(&live.run);
-        assert!(Instant::now() < deadline, "{what}: {found:#}\ninstead of\n{expected:#}");
+        let account = live.run.account();
+        assert!(Instant::now() < deadline, "{what}: {account:?} {found:#}\ninstead of\n{expected:#}");
         live.take(Duration::from_millis(50));
     }
-    let account = live.run.account();
-    assert_eq!((account.seen, account.set_aside), (account.counted, 0), "{what}");
 }
 
 #[test]
@@ -284,25 +287,34 @@ fn what_is_deleted_by_somebody_while_more_comes_stays_counted() {
     live.until_counted(6);
 }
 
-#[test]
-fn a_directory_that_is_filled_while_one_leaves_is_not_counted_by_half() {
+/// What is waiting and counted of a directory that is filled while one leaves. `None` where this machine was too busy to
+/// write so often that it never rests.
+fn left_of_a_directory_that_is_filled() -> Option<(u64, u128)> {
     let place = directory();
     let run = place.path();
     let mut live = Live::start(run);
     let directory = run.join("batch-0");
     fs::create_dir(&directory).expect("a directory");
-    let mut writes = 0;
-    live.until("it is seen", |run| run.account().waiting == 1);
+    live.until("it is seen", |run| run.account().seen == 1);
     live.watch.finish();
+    let layer = Npy::potentials(&[2, 2, 2], (0..8).map(|at| at as f32));
+    let (mut writes, mut written) = (0, Instant::now());
     while !live.run.has_ended() {
-        // A layer each 100 ms: it never rests.
-        let layer = Npy::potentials(&[2, 2, 2], (0..8).map(|at| at as f32));
         fs::write(directory.join(format!("l{writes}.post.npy")), layer.bytes()).expect("written");
-        writes += 1;
-        live.take(Duration::from_millis(100));
+        live.take(Duration::from_millis(50));
+        if written.elapsed() > Duration::from_millis(200) {
+            return None;
+        }
+        (writes, written) = (writes + 1, Instant::now());
     }
-    assert_eq!((live.run.account().waiting, live.updates()), (1, 0), "after {writes} layers");
     assert!(!live.run.is_complete());
+    Some((live.run.account().waiting, live.updates()))
+}
+
+#[test]
+fn a_directory_that_is_filled_while_one_leaves_is_not_counted_by_half() {
+    let left = (0..10).find_map(|_| left_of_a_directory_that_is_filled());
+    assert!(left.is_none_or(|left| left == (1, 0)), "waiting and updates: {left:?}");
 }
 
 #[test]

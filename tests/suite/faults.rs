@@ -89,7 +89,7 @@ fn a_writer_that_is_killed_in_the_middle_of_a_batch() {
     let bytes = small();
     let mut input = writer.stdin.take().expect("its input");
     input.write_all(&bytes[..bytes.len() / 2]).expect("written");
-    watch.until_logged(&["waiting", "batch-000001.npz"]);
+    watch.until_logged(&["seen", "batch-000001.npz"]);
     writer.kill().expect("killed");
     writer.wait().expect("it ends");
     drop(input);
@@ -188,7 +188,9 @@ fn a_counted_batch_that_is_cut_afterwards_stays_counted_and_is_named() {
 fn a_batch_that_is_deleted_before_it_was_read_is_named() {
     let run = directory();
     support::write_manifest(run.path(), &[("lif", "Leaky", "zero", &[2])], None);
-    let mut watch = start(run.path(), &["--poll", "0.2"]);
+    // What has settled is set aside, and no problem any more once it is deleted.
+    let command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
+    let mut watch = Watch::start_settling(command, run.path(), &["--poll", "0.2"], "60");
     let bytes = small();
     fs::write(batch_path(run.path(), 0), &bytes[..100]).expect("a part");
     watch.until_logged(&["seen", "batch-000000.npz"]);

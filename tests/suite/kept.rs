@@ -9,10 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use support::{Archive, SMALL, small_batch};
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{Archive, PATIENCE, SMALL, small_batch, until};
 
 /// A user with a directory for runs and one for state of their own.
 struct User {
@@ -53,7 +50,9 @@ impl User {
             .args(["watch", run, "--settle", "0.3", "--stall-after", "1"])
             .args(more)
             .arg("--export")
-            .arg(&export);
+            .arg(&export)
+            .arg("--log")
+            .arg(export.with_extension("log"));
         let child = command.stdout(Stdio::null()).stderr(errors).spawn().expect("it starts");
         Watcher { child, export }
     }
@@ -125,6 +124,13 @@ impl Watcher {
         fs::read_to_string(self.export.with_extension("errors")).unwrap_or_default()
     }
 
+    /// Waits until it watches a directory that is there, and takes signals.
+    #[track_caller]
+    fn until_it_watches(&self) {
+        let log = || fs::read_to_string(self.export.with_extension("log")).unwrap_or_default();
+        until("it watches", || log().contains("the directory is there"));
+    }
+
     #[track_caller]
     fn leaves(&mut self) -> (i32, Value, String) {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -142,15 +148,6 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-#[track_caller]
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -299,7 +296,7 @@ fn a_run_that_is_watched_through_another_name_from_now_on_keeps_its_progress() {
     // The disk is full: the run moves, and a link leads to it.
     fs::create_dir(user.path("disk")).expect("a directory");
     let mut watcher = user.watch("exp1", &["--prune"]);
-    std::thread::sleep(Duration::from_millis(700));
+    watcher.until_it_watches();
     fs::rename(user.path("exp1"), user.path("disk/exp1")).expect("moved");
     symlink("disk/exp1", user.path("exp1")).expect("a link");
     let run = user.path("disk/exp1");
@@ -756,7 +753,7 @@ fn a_directory_that_is_replaced_has_the_progress_of_the_run_that_is_in_it_now() 
         user.pruned_run("run", id("first"), 3);
         let run = user.path("run");
         let mut watcher = user.watch("run", &["--prune"]);
-        std::thread::sleep(Duration::from_millis(700));
+        watcher.until_it_watches();
         fs::rename(&run, user.path("first")).expect("moved");
         fs::rename(user.path("other"), &run).expect("moved");
         // A number that the first one does not have.
@@ -783,7 +780,7 @@ fn a_directory_that_is_replaced_by_a_run_without_an_id_has_nothing_of_the_first(
     user.pruned_run("run", None, 3);
     let run = user.path("run");
     let mut watcher = user.watch("run", &["--prune"]);
-    std::thread::sleep(Duration::from_millis(700));
+    watcher.until_it_watches();
     fs::rename(&run, user.path("first")).expect("moved");
     manifest(&user.path("new"), None, json!({}));
     fs::rename(user.path("new"), &run).expect("moved");
@@ -876,7 +873,7 @@ fn what_was_put_aside_is_not_taken_for_the_run_that_came_after_it() {
     filled_and_pruned(&[7]);
     assert_eq!(watcher.leaves().1["run"]["batches"], 1);
     let mut later = user.watch("run", &["--prune"]);
-    std::thread::sleep(Duration::from_millis(700));
+    later.until_it_watches();
     let told = later.leaves();
     assert_eq!(told.1["run"]["batches"], 1, "{}", told.2);
 }

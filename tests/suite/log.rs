@@ -28,7 +28,8 @@ fn a_batch_is_followed_from_its_arrival_to_its_count() {
     let (run, log) = (place.path().join("run"), place.path().join("log"));
     support::small_run(&run, 3);
     fs::write(run.join("batch-000001.npz"), "half").expect("a file");
-    let output = neurotop(&["summary", "--settle", "0.2", "--log-level", "debug"], &run, &log)
+    // Long enough for a busy machine to read the bad one before it has settled.
+    let output = neurotop(&["summary", "--settle", "5", "--log-level", "debug"], &run, &log)
         .output()
         .expect("it runs");
     assert_eq!(output.status.code(), Some(3));

@@ -14,12 +14,10 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use support::{PATIENCE, until};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_neurotop");
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run of two batches, and room for what comes of it.
 struct Place {
@@ -70,16 +68,23 @@ impl Place {
 }
 
 fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    without_waiting(&String::from_utf8_lossy(&output.stderr))
+}
+
+/// What was said, but for what is waited for: a busy machine takes longer to count and to write.
+fn without_waiting(said: &str) -> String {
+    said.split_inclusive('\n').filter(|line| !line.contains("(Ctrl-C to leave at once)")).collect()
+}
+
+/// The names of the threads of a process: once that of its display is there, it takes signals.
+fn thread_names(pid: Pid) -> Vec<String> {
+    let process = pid.as_raw_nonzero().get().cast_unsigned();
+    nice_values(process).into_iter().map(|(name, _)| name).collect()
 }
 
 #[track_caller]
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what}");
-        sleep(Duration::from_millis(20));
-    }
+fn until_thread(pid: Pid, name: &str) {
+    until(name, || thread_names(pid).iter().any(|thread| thread == name));
 }
 
 #[track_caller]
@@ -169,17 +174,15 @@ fn a_live_watch_ends_once_nobody_reads_its_lines() {
     let words = ["watch", "run", "--state", "none", "-o", "out.json"];
     let mut child =
         place.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let mut line = String::new();
-    let mut reader = BufReader::new(child.stdout.take().expect("its lines"));
-    reader.read_line(&mut line).expect("a line");
-    assert!(line.contains("2 batches"), "{line}");
+    let mut lines = BufReader::new(child.stdout.take().expect("its lines")).lines();
+    assert!(lines.by_ref().map_while(Result::ok).any(|line| line.contains("2 batches")), "it is counted");
     // Nothing happens any more that there would be a line about.
-    drop(reader);
+    drop(lines);
     assert_eq!(ends(&mut child).code(), Some(0));
     let mut said = String::new();
     child.stderr.take().expect("what it says").read_to_string(&mut said).expect("text");
-    // A busy disk is waited for.
-    let lines: Vec<&str> = said.lines().filter(|line| !line.contains("an export is being written")).collect();
+    let said = without_waiting(&said);
+    let lines: Vec<&str> = said.lines().collect();
     assert_eq!((lines[0], lines.len()), ("neurotop: wrote out.json", 2), "{said}");
     assert!(lines[1].starts_with("neurotop: lif: unpriced: "), "without a manifest: {said}");
     assert_eq!(place.exported("out.json")["run"]["batches"], 2);
@@ -304,13 +307,16 @@ fn runs_for_which_there_is_no_thread_are_left_out_and_said() {
     for run in 0..50 {
         support::small_run(&place.at(&format!("runs/exp{run:02}")), 1);
     }
-    let script = "ulimit -u 40; exec ./neurotop watch runs --threads 2 --state none -o out.json";
+    let script = "ulimit -u 40; exec ./neurotop watch runs --threads 2 --state none -o out.json --log log";
     let mut command = as_a_stranger(&place, user(1), script);
     let errors = File::create(place.at("errors")).expect("a file");
     let mut child = command.stdout(Stdio::null()).stderr(errors).spawn().expect("it starts");
     let said = || fs::read_to_string(place.at("errors")).expect("text");
     until("nothing is said", || said().contains("are not followed"));
-    sleep(Duration::from_millis(1500));
+    let left_out =
+        || said().split_whitespace().find_map(|word| word.parse::<usize>().ok()).expect("a number");
+    let counted = || fs::read_to_string(place.at("log")).expect("a log").matches(" counted ").count();
+    until("all that are followed are counted", || counted() == 50 - left_out());
     assert_eq!(child.try_wait().expect("its state"), None, "{}", said());
     send(&child, Signal::TERM);
     let status = ends(&mut child);
@@ -701,15 +707,28 @@ fn what_is_ignored_at_the_start_stays_ignored() {
     assert!(place.at("out.json").is_file());
 }
 
+/// Bytes that a process has written so far.
+fn bytes_written(pid: Pid) -> u64 {
+    let told = fs::read_to_string(format!("/proc/{}/io", pid.as_raw_nonzero())).expect("what it wrote");
+    let line = told.lines().find_map(|line| line.strip_prefix("wchar: ")).expect("a line");
+    line.parse().expect("a number")
+}
+
 #[test]
 fn a_terminal_that_nobody_reads_does_not_hold_up_leaving() {
     let place = Place::endless();
     let mut terminal = Terminal::new(&place, 200, 60, &["watch", "run", "--state", "none", "-o", "out.json"]);
-    // Whole frames, more of them than the terminal takes unread.
+    // Whole frames, until the terminal takes no more.
     let mut keys = terminal.master.take_writer().expect("its input");
-    for _ in 0..40 {
-        sleep(Duration::from_millis(50));
+    until_thread(terminal.pid(), "screen");
+    let (mut written, mut last) = (0, Instant::now());
+    while written == 0 || last.elapsed() < Duration::from_secs(3) {
         keys.write_all(b"\x0c").expect("typed");
+        sleep(Duration::from_millis(50));
+        let now = bytes_written(terminal.pid());
+        if now > written {
+            (written, last) = (now, Instant::now());
+        }
     }
     for number in 2..6 {
         support::write_batch(&place.at("run"), number, &support::small_batch(), support::Archive::Stored);
@@ -728,9 +747,11 @@ fn a_summary_whose_terminal_nobody_reads_ends_when_it_is_told_to() {
     let mut terminal = Terminal::of_program(&place, "bash", 80, 24, &["-c", script, BINARY]);
     let comm = format!("/proc/{}/comm", terminal.pid().as_raw_nonzero());
     until("it does not begin", || fs::read_to_string(&comm).is_ok_and(|name| name.starts_with("neurotop")));
-    sleep(Duration::from_millis(1000));
-    kill_process(terminal.pid(), Signal::TERM).expect("sent");
+    let pid = terminal.pid();
+    let takes_signals = || thread_names(pid).iter().any(|name| name == "signals");
+    until("it begins", || terminal.child.try_wait().expect("its state").is_some() || takes_signals());
     // Whether all was counted by then or not.
+    let _ = kill_process(pid, Signal::TERM);
     assert!(terminal.ends() <= 1);
 }
 
@@ -740,7 +761,7 @@ fn a_pipe_that_nobody_reads_does_not_hold_up_leaving() {
     // The pipe is full when neurotop begins.
     let script = "head -c 65536 /dev/zero; exec \"$0\" watch run --state none -o out.json";
     let mut child = place.script(script).stdout(Stdio::piped()).spawn().expect("it starts");
-    sleep(Duration::from_millis(2000));
+    until_thread(Pid::from_child(&child), "lines");
     send(&child, Signal::TERM);
     assert_eq!(ends(&mut child).code(), Some(1));
     assert_eq!(place.exported("out.json")["run"]["batches"], 2);

@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime};
+use support::until;
 
 fn neurotop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neurotop"));
@@ -356,34 +357,31 @@ fn the_list_of_runs_counts_what_each_summary_counts() {
 
 #[test]
 fn a_command_that_hangs_does_not_keep_neurotop_after_a_signal() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     use rustix::process::{Pid, Signal, kill_process};
     let run = Changed::new();
-    let started = run.at("started");
+    let (started, goes_on) = (run.at("started"), run.at("goes-on"));
+    mknodat(CWD, &goes_on, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
     let mut child = neurotop()
         .args(["watch", "--exit-when-finished", "--state", "none"])
-        .args(["--on-finish", "echo \"$NEUROTOP_SUMMARY\" > \"$STARTED\"; sleep 15"])
+        .args(["--on-finish", "echo \"$NEUROTOP_SUMMARY\" > \"$STARTED\"; read line < \"$GOES_ON\""])
         .arg(run.0.path())
         .env("STARTED", &started)
+        .env("GOES_ON", &goes_on)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("it starts");
-    let begun = Instant::now();
     let summary = || fs::read_to_string(&started).unwrap_or_default();
-    while !summary().ends_with('\n') && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let asked = Instant::now();
+    until("the command begins", || summary().ends_with('\n'));
     kill_process(Pid::from_raw(child.id().cast_signed()).expect("a process"), Signal::TERM).expect("sent");
+    until("it leaves", || child.try_wait().expect("its state").is_some());
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
-    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
     // The command goes on, and when it ends, its file is deleted all the same.
     let summary = PathBuf::from(summary().trim());
     let directory = summary.parent().expect("a directory of its own");
     assert!(summary.is_absolute());
-    let left = Instant::now();
-    while directory.exists() && left.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(!directory.exists(), "{}", directory.display());
+    assert!(directory.exists(), "the command still hangs");
+    fs::write(&goes_on, "go on\n").expect("it is read");
+    until("its file is deleted", || !directory.exists());
 }

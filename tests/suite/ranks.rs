@@ -16,12 +16,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
-use support::live::{newest, remarks, wait};
-use support::{Archive, SMALL, small_batch};
+use support::live::{self, newest, remarks, wait};
+use support::{Archive, PATIENCE, SMALL, small_batch, until};
 use tempfile::TempDir;
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The layer of the small batches.
 const LAYER: (&str, &str, &str, &[usize]) = ("lif", "Leaky", "zero", &[2]);
@@ -41,6 +38,10 @@ impl Follower {
     }
 
     fn with(run: &Path, mode: Mode, keeping: Keeping, place: StatePlace) -> Self {
+        Self::settling(run, mode, keeping, place, Duration::from_millis(300))
+    }
+
+    fn settling(run: &Path, mode: Mode, keeping: Keeping, place: StatePlace, settle: Duration) -> Self {
         // Ranks are silent, and the run stalled, early enough for a test to wait for.
         let settings = neurotop::run::Settings {
             stall_after: Duration::from_secs(1),
@@ -49,7 +50,7 @@ impl Follower {
         let options = WatchOptions {
             mode,
             poll: None,
-            settle: Duration::from_millis(300),
+            settle,
             threads: 2,
             priority: Priority::Normal,
             keeping,
@@ -68,21 +69,17 @@ impl Follower {
 
     #[track_caller]
     fn until(&mut self, what: &str, condition: impl Fn(&Run) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&self.run()) {
-            assert!(Instant::now() < deadline, "{what}: {:#?}", self.summary());
-            self.take(Duration::from_millis(50));
-        }
+        live::until(&self.watch, what, condition);
     }
 
     /// Waits for so many batches, and checks that each is in the figures once.
     #[track_caller]
     fn until_counted(&mut self, batches: u64) {
-        self.until(&format!("{batches} batches"), |run| {
-            run.account().counted == batches && run.account().waiting == 0
-        });
-        let updates = self.run().tally().total().updates.effective;
-        assert_eq!((self.run().tally().batches(), updates), (batches, u128::from(batches * SMALL.0)));
+        let figures = |run: &Run| {
+            let account = run.account();
+            (account.counted, account.waiting, run.tally().batches(), run.tally().total().updates.effective)
+        };
+        live::until_is(&self.watch, figures, (batches, 0, batches, u128::from(batches * SMALL.0)));
     }
 
     #[track_caller]
@@ -112,12 +109,6 @@ impl Follower {
 
     fn set_aside(&self) -> Vec<String> {
         self.run().set_aside().map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
-    }
-
-    /// Leaves as the program does.
-    fn leave(mut self) {
-        self.watch.finish();
-        self.until("it ends", Run::has_ended);
     }
 }
 
@@ -368,11 +359,11 @@ fn a_rank_that_falls_silent_is_noticed_until_it_speaks_again() {
     for _ in 0..10 {
         write(&mut follower, true);
     }
-    while follower.state(1) != Some(RankState::Silent) {
+    // Of the one that goes on, a busy machine may be late to count a batch.
+    while follower.state(1) != Some(RankState::Silent) || follower.state(0) == Some(RankState::Silent) {
         assert!(Instant::now() < deadline, "{:#?}", follower.summary().ranks);
         write(&mut follower, false);
     }
-    assert_ne!(follower.state(0), Some(RankState::Silent));
     while follower.state(1) == Some(RankState::Silent) {
         assert!(Instant::now() < deadline, "{:#?}", follower.summary().ranks);
         write(&mut follower, true);
@@ -416,7 +407,7 @@ fn a_restart_goes_on_with_each_rank_where_it_was() {
     let mut first = Follower::keeping(&run, &state, Keeping::Progress);
     first.until_counted(4);
     let (ranks, layers) = (first.ranks(), first.summary().layers);
-    first.leave();
+    live::leave(first.watch, &state);
     // What is counted could not be read again: it is gone.
     for name in ["rank-1/batch-0.npz", "rank-2.batch-0.npz"] {
         fs::remove_file(run.join(name)).expect("removed");
@@ -432,7 +423,7 @@ fn a_restart_goes_on_with_each_rank_where_it_was() {
     put(&run, "rank-2.batch-1.npz");
     second.until_counted(5);
     assert_eq!(second.ranks(), [(0, 0, 2, 0), (1, 2, 0, 4), (2, 2, 0, 4)]);
-    second.leave();
+    live::leave(second.watch, &state);
 }
 
 #[test]
@@ -446,7 +437,7 @@ fn batches_of_ranks_are_deleted_once_they_are_safe_and_nothing_through_a_link() 
     }
     let mut first = Follower::keeping(&run, &state, Keeping::Progress);
     first.until_counted(3);
-    first.leave();
+    live::leave(first.watch, &state);
     // What is counted of rank 1 is elsewhere now, and there is a link to it.
     fs::rename(run.join("rank-1"), &moved).expect("moved");
     symlink(&moved, run.join("rank-1")).expect("a link");
@@ -461,7 +452,7 @@ fn batches_of_ranks_are_deleted_once_they_are_safe_and_nothing_through_a_link() 
     second.until_problem("rank-1", "a symbolic link");
     assert!(moved.join("batch-0.npz").is_file() && run.join("rank-0/notes.txt").is_file());
     assert_eq!(second.ranks(), [(0, 2, 0, 4), (1, 1, 1, 2), (2, 1, 1, 2)]);
-    second.leave();
+    live::leave(second.watch, &state);
 }
 
 #[test]
@@ -547,6 +538,10 @@ fn writers_in_the_directory_of_a_rank_that_do_not_rename() {
     support::write_batch(&rank, 1, &small_batch(), Archive::Directory);
     follower.until_counted(2);
     assert_eq!(follower.summary().ranks[0].set_aside, 0);
+    // What has settled is set aside, and no problem any more once it is deleted.
+    let (keeping, place) = (Keeping::Nothing, StatePlace::Nowhere);
+    let mut follower = Follower::settling(run.path(), Mode::Live, keeping, place, Duration::from_secs(60));
+    follower.until_counted(2);
     fs::write(rank.join("batch-2.npz"), &whole[..whole.len() / 2]).expect("half a batch");
     follower.until("it is seen", |run| run.account().seen == 3);
     fs::remove_file(rank.join("batch-2.npz")).expect("removed");
@@ -590,14 +585,8 @@ fn killed_at_any_moment_it_ends_with_the_figures_of_each_rank() {
     }
     writer.join().expect("written");
     let mut last = process(&run, &state, &["--export", export.to_str().expect("text")]);
-    let deadline = Instant::now() + PATIENCE;
-    let status = loop {
-        match last.try_wait().expect("its state") {
-            Some(status) => break status,
-            None => assert!(Instant::now() < deadline, "it does not end"),
-        }
-        sleep(Duration::from_millis(50));
-    };
+    until("it ends", || last.try_wait().expect("its state").is_some());
+    let status = last.wait().expect("its state");
     assert!(status.success(), "{status}");
     let exported = support::json(&export);
     assert_eq!((&exported["run"]["batches"], &exported["complete"]), (&json!(3 * BATCHES), &json!(true)));

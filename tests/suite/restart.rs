@@ -10,12 +10,9 @@ use neurotop::run::{Keeping, Mode, Presence, Priority, Problem, Run, StatePlace,
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
-use support::live::{newest, remarks, wait};
+use std::time::{Duration, SystemTime};
+use support::live::{self, newest, remarks};
 use support::{Archive, Npy, SMALL, small_batch};
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
@@ -29,8 +26,11 @@ fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
 }
 
 fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
+    start_settling(run, state, keeping, Duration::from_millis(300))
+}
+
+fn start_settling(run: &Path, state: &Path, keeping: Keeping, settle: Duration) -> Watch {
     let settings = support::settings("test", true);
-    let settle = Duration::from_millis(300);
     let (mode, shard) = (Mode::Live, Shard::WHOLE);
     let options =
         WatchOptions { mode, shard, poll: None, settle, threads: 2, priority: Priority::Normal, keeping };
@@ -40,21 +40,11 @@ fn start(run: &Path, state: &Path, keeping: Keeping) -> Watch {
 
 #[track_caller]
 fn until(watch: &mut Watch, what: &str, condition: impl Fn(&Run) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition(&newest(watch)) {
-        assert!(Instant::now() < deadline, "{what}: {:#?}", summary(watch));
-        wait(watch, Duration::from_millis(50));
-    }
+    live::until(watch, what, condition);
 }
 
 fn summary(watch: &Watch) -> Summary {
     Summary::new(&newest(watch), SystemTime::UNIX_EPOCH)
-}
-
-/// Leaves as the program does.
-fn leave(mut watch: Watch) {
-    watch.finish();
-    until(&mut watch, "it ends", Run::has_ended);
 }
 
 fn add_batch(run: &Path, number: usize) -> PathBuf {
@@ -72,10 +62,10 @@ fn add_changed_batch(run: &Path, number: usize) {
     support::write_batch(run, number, &members, Archive::Stored);
 }
 
+#[track_caller]
 fn counted(watch: &mut Watch, batches: u64) {
-    until(watch, &format!("{batches} batches"), |run| run.tally().batches() == batches);
-    let updates = newest(watch).tally().total().updates.effective;
-    assert_eq!(updates, u128::from(batches * SMALL.0));
+    let figures = |run: &Run| (run.tally().batches(), run.tally().total().updates.effective);
+    live::until_is(watch, figures, (batches, u128::from(batches * SMALL.0)));
 }
 
 /// A run whose batches an earlier process has counted.
@@ -83,7 +73,7 @@ fn counted_run(run: &Path, state: &Path, batches: u64) {
     support::small_run(run, batches as usize);
     let mut watch = start(run, state, Keeping::Progress);
     counted(&mut watch, batches);
-    leave(watch);
+    live::leave(watch, state);
 }
 
 /// Waits until a batch is named, for this reason.
@@ -103,7 +93,7 @@ fn a_restart_reads_nothing_again_and_ends_with_the_same_figures() {
         let mut undisturbed = start(&run, &state, Keeping::Progress);
         until(&mut undisturbed, "all", |run| run.is_complete());
         let (expected, history) = (summary(&undisturbed), newest(&undisturbed).history().clone());
-        leave(undisturbed);
+        live::leave(undisturbed, &state);
         // What is counted could not be read again: it is gone.
         for batch in support::batches(&run) {
             if batch.is_dir() { fs::remove_dir_all(batch) } else { fs::remove_file(batch) }.expect("removed");
@@ -131,7 +121,7 @@ fn what_comes_after_a_restart_is_added_to_what_was_there() {
     counted(&mut second, 5);
     let account = newest(&second).account();
     assert_eq!((account.seen, account.waiting, account.set_aside), (5, 0, 0));
-    leave(second);
+    live::leave(second, &state);
 }
 
 #[test]
@@ -144,7 +134,7 @@ fn another_run_of_the_same_name_is_counted_from_the_start() {
     let mut second = start(&run, &state, Keeping::Progress);
     until(&mut second, "it says so", |run| run.restarted().is_some_and(|why| why.contains("replaced")));
     counted(&mut second, 2);
-    leave(second);
+    live::leave(second, &state);
     // By its manifest.
     support::write_manifest(&run, &[("lif", "Alpha", "zero", &[2])], Some(2));
     let mut third = start(&run, &state, Keeping::Progress);
@@ -179,7 +169,7 @@ fn another_run_with_other_names_between_two_processes_is_counted_from_the_start(
             let mut second = start(&run, &state, Keeping::Progress);
             until(&mut second, "it says so", |run| run.restarted().is_some());
             counted(&mut second, 2);
-            leave(second);
+            live::leave(second, &state);
         }
     }
 }
@@ -196,7 +186,7 @@ fn a_batch_that_changed_between_two_processes_is_named() {
         names(&mut later, "000002", "too long ago");
         counted(&mut later, 3);
         assert!(!summary(&later).complete);
-        leave(later);
+        live::leave(later, &state);
         assert_eq!(support::batches(&run), [run.join("batch-000002.npz")]);
     }
 }
@@ -216,7 +206,7 @@ fn a_counted_batch_that_is_spoiled_holds_up_no_progress() {
     names(&mut first, "000001", "without its end");
     add_batch(&run, 2);
     counted(&mut first, 3);
-    leave(first);
+    live::leave(first, &state);
     let mut second = start(&run, &state, Keeping::Progress);
     assert_eq!(remarks(&second), ["resumed after 3 batches that were counted before"]);
     names(&mut second, "000001", "without its end");
@@ -235,12 +225,12 @@ fn a_deleted_batch_that_comes_again_is_named_and_the_figures_stay() {
         let mut first = start(&run, &state, Keeping::ProgressAndPrune);
         counted(&mut first, 3);
         until(&mut first, "all are deleted", |_| support::batches(&run).is_empty());
-        leave(first);
+        live::leave(first, &state);
         add_changed_batch(&run, 1);
         let mut second = start(&run, &state, Keeping::ProgressAndPrune);
         names(&mut second, "000001", "too long ago");
         counted(&mut second, 3);
-        leave(second);
+        live::leave(second, &state);
         // A run that begins in the same place writes its manifest.
         fs::remove_file(run.join("batch-000001.npz")).expect("removed");
         let _ = fs::remove_file(run.join("manifest.json"));
@@ -258,7 +248,7 @@ fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress(
     fs::remove_file(run.join("manifest.json")).expect("removed");
     let mut first = start(&run, &state, Keeping::Progress);
     counted(&mut first, 3);
-    leave(first);
+    live::leave(first, &state);
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
     for _ in 0..2 {
         let mut later = start(&run, &state, Keeping::Progress);
@@ -266,7 +256,7 @@ fn batches_that_a_later_manifest_contradicts_are_named_and_stay_in_the_progress(
         names(&mut later, "000002", "in the figures all the same");
         counted(&mut later, 3);
         assert!(!summary(&later).complete);
-        leave(later);
+        live::leave(later, &state);
     }
     // With one that fits, nothing is wrong any more.
     let mut last = start(&run, &state, Keeping::Progress);
@@ -288,7 +278,7 @@ fn a_damaged_file_is_said_and_everything_counted_again() {
     let said = remarks(&second);
     assert!(said[0].contains("damaged") && said[0].contains("counted again"), "{said:?}");
     counted(&mut second, 3);
-    leave(second);
+    live::leave(second, &state);
     let aside = PathBuf::from(format!("{}.unusable-1", state.display()));
     assert!(aside.is_file() && state.is_file(), "what was there may be needed");
 }
@@ -320,7 +310,7 @@ fn a_file_that_is_no_state_file_is_never_overwritten() {
     assert!(!said.iter().any(|remark| remark.contains("names no directory")), "{said:?}");
     counted(&mut watch, 3);
     assert!(summary(&watch).complete, "the figures are whole");
-    leave(watch);
+    live::leave(watch, &state);
     assert_eq!(support::batches(&run).len(), 3);
 }
 
@@ -333,14 +323,10 @@ fn batches_are_deleted_once_they_are_safe_and_nothing_else_is() {
     let gone = |run: &Path| support::batches(run).len() == 1;
     let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
     counted(&mut watch, 3);
-    let deadline = Instant::now() + PATIENCE;
-    while !gone(&run) {
-        assert!(Instant::now() < deadline, "{:?}", support::batches(&run));
-        wait(&watch, Duration::from_millis(50));
-    }
+    support::until("all are deleted", || gone(&run));
     assert!(state.is_file(), "the progress went before");
     counted(&mut watch, 3);
-    leave(watch);
+    live::leave(watch, &state);
     let mut names: Vec<String> = fs::read_dir(&run)
         .expect("listed")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
@@ -356,15 +342,17 @@ fn nothing_is_deleted_without_being_asked_for_or_before_it_is_safe() {
     let (_place, run, state) = place();
     counted_run(&run, &state, 3);
     assert_eq!(support::batches(&run).len(), 3);
-    // Where the progress cannot be written, what is counted is not safe.
+    // Where the progress cannot be written, what is counted is not safe. Nothing is counted before that.
     let blocked = directory();
-    let (inside, away) = (blocked.path().join("state"), blocked.path().join("away"));
+    let [inside, away, run] = ["state", "away", "run"].map(|name| blocked.path().join(name));
+    fs::create_dir(&run).expect("a directory");
     let mut watch = start(&run, &inside.join("run.state"), Keeping::ProgressAndPrune);
     fs::rename(&inside, away).expect("moved");
     fs::write(&inside, "in the way").expect("a file");
+    support::small_run(&run, 3);
     counted(&mut watch, 3);
     until(&mut watch, "it says so", |run| run.problems().any(|problem| problem.path == "state"));
-    leave(watch);
+    live::leave(watch, &state);
     assert_eq!(support::batches(&run).len(), 3);
 }
 
@@ -374,7 +362,7 @@ fn pruned_run(run: &Path, state: &Path, batches: u64) {
     let mut watch = start(run, state, Keeping::ProgressAndPrune);
     counted(&mut watch, batches);
     until(&mut watch, "all are deleted", |_| support::batches(run).is_empty());
-    leave(watch);
+    live::leave(watch, state);
 }
 
 /// Where the progress was put that is void.
@@ -388,7 +376,7 @@ fn says_what_is_lost(mut watch: Watch, run: &Path, state: &Path, batches: u64) {
     let is_it = |problem: &Problem| problem.path == "progress" && problem.reason.contains("run.state.void-1");
     until(&mut watch, "it says what is lost", |run| run.set_aside().any(is_it));
     counted(&mut watch, batches);
-    leave(watch);
+    live::leave(watch, state);
     assert!(void(state).is_file());
     let mut later = start(run, state, Keeping::Progress);
     until(&mut later, "it says so again", |run| run.set_aside().any(is_it));
@@ -429,7 +417,7 @@ fn another_run_is_told_by_its_id_and_the_progress_of_what_is_deleted_is_put_asid
     let mut first = start(&run, &state, Keeping::ProgressAndPrune);
     counted(&mut first, 3);
     until(&mut first, "all are deleted", |_| support::batches(&run).is_empty());
-    leave(first);
+    live::leave(first, &state);
     // The same run goes on: what comes again is counted already, and its manifest may be written anew.
     with_id("one");
     let mut same = start(&run, &state, Keeping::ProgressAndPrune);
@@ -438,7 +426,7 @@ fn another_run_is_told_by_its_id_and_the_progress_of_what_is_deleted_is_put_asid
     });
     counted(&mut same, 3);
     assert!(newest(&same).problems().next().is_none());
-    leave(same);
+    live::leave(same, &state);
     with_id("two");
     let second = start(&run, &state, Keeping::Progress);
     says_what_is_lost(second, &run, &state, 3);
@@ -480,7 +468,7 @@ fn a_run_that_is_moved_goes_on_with_the_state_file_that_is_named() {
     add_batch(&moved, 3);
     counted(&mut second, 4);
     assert_eq!(newest(&second).restarted(), None);
-    leave(second);
+    live::leave(second, &state);
     // Another run is none that was moved.
     let other = place.path().join("other");
     support::small_run(&other, 2);
@@ -519,10 +507,14 @@ fn a_batch_that_was_taken_out_is_not_deleted() {
     let mut watch = start(&run, &state, Keeping::ProgressAndPrune);
     counted(&mut watch, 3);
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[3])], None);
-    // Whichever comes first: they are deleted and stay in the figures, or neither.
-    until(&mut watch, "all are named", |run| run.set_aside().count() == 3);
-    let batches = newest(&watch).tally().batches();
-    leave(watch);
+    // Whichever comes first: they are deleted and stay in the figures, which is said once of all, or neither.
+    let stay = |problem: &&Problem| problem.reason.contains("in the figures all the same");
+    let named = live::until(&watch, "all are named", |run| {
+        let (stay, batches) = (run.set_aside().filter(stay).count(), run.tally().batches());
+        (stay > 0) == (batches > 0) && run.set_aside().count() as u64 - stay as u64 + batches == 3
+    });
+    let batches = named.tally().batches();
+    live::leave(watch, &state);
     assert_eq!(support::batches(&run).len() as u64 + batches, 3);
     support::write_manifest(&run, &[("lif", "Leaky", "zero", &[2])], None);
     let mut later = start(&run, &state, Keeping::Progress);
@@ -545,7 +537,7 @@ fn a_directory_that_is_still_written_is_not_deleted() {
     until(&mut watch, "the file is deleted", |_| !run.join("batch-000000.npz").exists());
     fs::write(batch.join("late.post.npy"), one["lif.post"].bytes()).expect("it is still there");
     until(&mut watch, "both layers", |run| run.tally().layers().len() == 2);
-    leave(watch);
+    live::leave(watch, &state);
     assert!(batch.is_dir());
 }
 
@@ -553,14 +545,15 @@ fn a_directory_that_is_still_written_is_not_deleted() {
 fn what_is_lost_is_named_by_every_later_process() {
     let (_place, run, state) = place();
     support::small_run(&run, 1);
-    let mut first = start(&run, &state, Keeping::Progress);
+    // What has settled is set aside, and no problem any more once it is deleted.
+    let mut first = start_settling(&run, &state, Keeping::Progress, Duration::from_secs(60));
     counted(&mut first, 1);
     let bytes = fs::read(run.join("batch-000000.npz")).expect("a batch");
     fs::write(run.join("batch-000001.npz"), &bytes[..99]).expect("a part");
     until(&mut first, "it is seen", |run| run.account().seen == 2);
     fs::remove_file(run.join("batch-000001.npz")).expect("removed");
     names(&mut first, "000001", "deleted before it could be counted");
-    leave(first);
+    live::leave(first, &state);
     let mut second = start(&run, &state, Keeping::Progress);
     names(&mut second, "000001", "deleted before it could be counted");
     assert_eq!((summary(&second).complete, summary(&second).leaves_out()), (false, true));
@@ -605,14 +598,8 @@ fn killed_at_any_moment_it_ends_with_the_figures_of_an_undisturbed_count() {
         writer.join().expect("written");
         more.extend(["--export", export.to_str().expect("text")]);
         let mut last = process(&run, &state, &more, "none");
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            match last.try_wait().expect("its state") {
-                Some(status) => break status,
-                None => assert!(Instant::now() < deadline, "it does not end"),
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        };
+        until_gone(&mut last);
+        let status = last.wait().expect("its state");
         assert!(status.success(), "{status}");
         let exported = support::json(&export);
         assert_eq!(exported["total"]["updates"], BATCHES as u64 * SMALL.0, "prune: {prune}");
@@ -636,7 +623,7 @@ fn killed_around_a_deletion_it_says_no_more_than_can_be_known() {
         if step == "none" {
             let mut first = start(&run, &state, Keeping::ProgressAndPrune);
             until(&mut first, "it is deleted", |_| support::batches(&run).is_empty());
-            leave(first);
+            live::leave(first, &state);
         } else {
             let mut child = process(&run, &state, &["--prune"], step);
             until_gone(&mut child);
@@ -652,7 +639,7 @@ fn killed_around_a_deletion_it_says_no_more_than_can_be_known() {
                 newest(&again).set_aside().map(|problem| problem.reason.clone()).collect();
             assert_eq!(named.len(), usize::from(aside.is_some()), "{step}: {named:?}");
             assert!(aside.is_none_or(|aside| named[0].ends_with(&format!("{aside}-1"))), "{step}: {named:?}");
-            leave(again);
+            live::leave(again, &state);
         }
         // A run that is whole lacks nothing, if that is not certain.
         fs::write(run.join("end.json"), r#"{"batches": 1}"#).expect("an end");
@@ -662,13 +649,9 @@ fn killed_around_a_deletion_it_says_no_more_than_can_be_known() {
     }
 }
 
-/// Waits until a process has ended by itself, or ends it once what it had to do is certainly done.
+/// Waits until a process has ended by itself.
 fn until_gone(child: &mut Child) {
-    let deadline = Instant::now() + PATIENCE;
-    while child.try_wait().expect("its state").is_none() {
-        assert!(Instant::now() < deadline, "it does not end");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    support::until("it ends", || child.try_wait().expect("its state").is_some());
 }
 
 /// A state file cannot hold a time before 1970.
@@ -683,7 +666,7 @@ fn a_file_from_before_1970_holds_up_no_progress() {
     }
     let mut first = start(&run, &state, Keeping::Progress);
     counted(&mut first, 3);
-    leave(first);
+    live::leave(first, &state);
     let mut again = start(&run, &state, Keeping::Progress);
     assert_eq!(remarks(&again), ["resumed after 3 batches that were counted before"]);
     counted(&mut again, 3);
@@ -700,14 +683,12 @@ fn what_cannot_go_together_is_refused() {
 
 /// The lock of a state file, as soon as whoever had it has let go of it.
 fn lock(state: &Path) -> Lock {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(lock) = Lock::take(state).expect("a lock") {
-            return lock;
-        }
-        assert!(Instant::now() < deadline, "it is not let go");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let mut lock = None;
+    support::until("it is let go", || {
+        lock = Lock::take(state).expect("a lock");
+        lock.is_some()
+    });
+    lock.expect("it is taken")
 }
 
 #[test]
@@ -723,13 +704,13 @@ fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     let said = remarks(&second);
     assert!(said[0].contains("another neurotop keeps its progress"), "{said:?}");
     assert_eq!(said[1], "resumed after 3 batches that were counted before");
-    leave(first);
+    live::leave(first, &state);
     // What only the second follows stays where it is, and what the first kept is not overwritten.
     let held = lock(&state);
     add_batch(&run, 3);
     counted(&mut second, 4);
     let before = fs::read(&state).expect("the progress");
-    leave(second);
+    live::end(&second);
     assert_eq!(support::batches(&run).len(), 1);
     assert_eq!(fs::read(&state).expect("the progress"), before);
     drop(held);
@@ -737,7 +718,7 @@ fn of_two_that_watch_a_run_one_keeps_its_progress_and_deletes() {
     assert_eq!(remarks(&third), ["resumed after 3 batches that were counted before"]);
     counted(&mut third, 4);
     until(&mut third, "the last is deleted", |_| gone());
-    leave(third);
+    live::leave(third, &state);
     drop(lock(&state));
     let mut last = start(&run, &state, Keeping::Progress);
     assert_eq!(remarks(&last), ["resumed after 4 batches that were counted before"]);

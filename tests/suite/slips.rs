@@ -10,13 +10,10 @@ use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
-use support::live::{newest, wait};
-use support::{Archive, Members, Npy, small_batch};
+use std::time::{Duration, SystemTime};
+use support::live::{self, newest};
+use support::{Archive, Members, Npy, PATIENCE, small_batch};
 use tempfile::TempDir;
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const LAYER: (&str, &str, &str, &[usize]) = ("lif", "Leaky", "zero", &[2]);
 
@@ -117,11 +114,7 @@ impl Follower {
 
     #[track_caller]
     fn until(&mut self, what: &str, condition: impl Fn(&Run) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition(&self.run()) {
-            assert!(Instant::now() < deadline, "{what}: {:#?}", self.run().problems().collect::<Vec<_>>());
-            wait(&self.0, Duration::from_millis(50));
-        }
+        live::until(&self.0, what, condition);
     }
 
     #[track_caller]
@@ -129,11 +122,6 @@ impl Follower {
         self.until(&format!("{path}: {part}"), |run| {
             run.problems().any(|problem| problem.path == path && problem.reason.contains(part))
         });
-    }
-
-    fn leave(mut self) {
-        self.0.finish();
-        self.until("it ends", Run::has_ended);
     }
 }
 
@@ -707,10 +695,11 @@ fn a_batch_of_the_future_keeps_no_run_alive_after_a_restart() {
         let path = support::write_batch(run.path(), number, &small_batch(), Archive::Stored);
         File::options().write(true).open(path).and_then(|file| file.set_modified(written)).expect("a time");
     }
-    let place = StatePlace::File(state.path().join("state"));
+    let kept = state.path().join("state");
+    let place = StatePlace::File(kept.clone());
     let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
     watch.until("counted", |run| run.tally().batches() == 2);
-    watch.leave();
+    live::leave(watch.0, &kept);
     let watch = Follower::start(run.path(), Keeping::Progress, &place);
     assert_eq!(watch.run().resumed(), 2);
     assert!(
@@ -724,10 +713,11 @@ fn what_is_noticed_of_batches_is_said_after_a_restart_too() {
     support::write_manifest(run.path(), &[LAYER], None);
     let turned = batch_of(4, &[("lif", &[4, 20, 2])]);
     write(run.path(), 1, &turned);
-    let place = StatePlace::File(state.path().join("state"));
+    let kept = state.path().join("state");
+    let place = StatePlace::File(kept.clone());
     let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
     watch.until_problem("batch-000001.npz", "[T, B, …]");
-    watch.leave();
+    live::leave(watch.0, &kept);
     let mut watch = Follower::start(run.path(), Keeping::Progress, &place);
     watch.until_problem("batch-000001.npz", "[T, B, …]");
     assert!(watch.run().resumed() == 1 && watch.run().set_aside().next().is_none());

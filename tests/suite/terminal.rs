@@ -10,14 +10,20 @@ use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use support::{PATIENCE, until};
 
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// What begins and ends a frame (synchronized output).
+const BEGIN_FRAME: &[u8] = b"\x1b[?2026h";
+const END_FRAME: &[u8] = b"\x1b[?2026l";
+
+/// What a test writes to the terminal after the program has ended: all that came before it has been read then.
+const END_OF_OUTPUT: &[u8] = b"\x1b]9999;end\x07";
 
 /// neurotop in a terminal.
 struct Terminal {
@@ -36,21 +42,22 @@ struct Terminal {
 
 impl Terminal {
     fn start(columns: u16, rows: u16, args: &[&str], environment: &[(&str, &str)]) -> Self {
-        Self::start_program(env!("CARGO_BIN_EXE_neurotop"), columns, rows, args, environment)
+        Self::start_program(env!("CARGO_BIN_EXE_neurotop"), (columns, rows), args, environment, "")
     }
 
     /// A script in bash, whose $0 is neurotop.
     fn start_script(script: &str, args: &[&str]) -> Self {
         let args = [&["-c", script, env!("CARGO_BIN_EXE_neurotop")], args].concat();
-        Self::start_program("bash", 80, 24, &args, &[])
+        Self::start_program("bash", (80, 24), &args, &[], "")
     }
 
+    /// What is `typed` is there before the program begins.
     fn start_program(
         program: &str,
-        columns: u16,
-        rows: u16,
+        (columns, rows): (u16, u16),
         args: &[&str],
         environment: &[(&str, &str)],
+        typed: &str,
     ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
@@ -68,6 +75,8 @@ impl Terminal {
         for (name, value) in environment {
             command.env(name, value);
         }
+        let mut keys = pair.master.take_writer().expect("its input");
+        keys.write_all(typed.as_bytes()).expect("typed");
         let child = pair.slave.spawn_command(command).expect("it starts");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(
             if rows == 0 { 24 } else { rows },
@@ -79,13 +88,16 @@ impl Terminal {
         let output = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&output);
         std::thread::spawn(move || {
-            let mut bytes = [0; 8192];
+            let (mut bytes, mut pending) = ([0; 8192], Vec::new());
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                written.lock().expect("the output").extend_from_slice(&bytes[..count]);
-                parser.lock().expect("the screen").process(&bytes[..count]);
+                pending.extend_from_slice(&bytes[..count]);
+                let shown: Vec<u8> = pending.drain(..whole_frames(&pending)).collect();
+                // Whoever has seen the one sees the other, too.
+                let mut written = written.lock().expect("the output");
+                written.extend_from_slice(&bytes[..count]);
+                parser.lock().expect("the screen").process(&shown);
             }
         });
-        let keys = pair.master.take_writer().expect("its input");
         Self {
             master: pair.master,
             _slave: pair.slave,
@@ -140,7 +152,8 @@ impl Terminal {
     }
 
     fn resize(&self, columns: u16, rows: u16) {
-        self.screen.lock().expect("the screen").screen_mut().set_size(rows, columns);
+        // The parser cannot wrap a line of an earlier size in less than this.
+        self.screen.lock().expect("the screen").screen_mut().set_size(rows.max(2), columns.max(2));
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         self.master.resize(size).expect("a new size");
     }
@@ -162,10 +175,23 @@ impl Terminal {
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.contents());
             sleep(Duration::from_millis(20));
         };
-        // The last output may still be on its way to the parser.
-        sleep(Duration::from_millis(200));
+        self.read_the_rest();
         self.assert_given_back();
         status
+    }
+
+    /// Waits until all that the program wrote is on the screen, once it has ended.
+    #[track_caller]
+    fn read_the_rest(&self) {
+        let name = self.master.tty_name().expect("a name");
+        let noctty = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
+        let mut terminal =
+            fs::File::options().write(true).custom_flags(noctty).open(name).expect("the terminal");
+        terminal.write_all(END_OF_OUTPUT).expect("written");
+        until("all is read", || self.output.lock().expect("the output").ends_with(END_OF_OUTPUT));
+        let mut output = self.output.lock().expect("the output");
+        let length = output.len() - END_OF_OUTPUT.len();
+        output.truncate(length);
     }
 
     #[track_caller]
@@ -194,6 +220,22 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
     }
+}
+
+/// How many of these bytes a terminal shows at once: of a frame that has begun, nothing before its end is there.
+fn whole_frames(bytes: &[u8]) -> usize {
+    let last = |part: &[u8]| bytes.windows(part.len()).rposition(|window| window == part);
+    if bytes.ends_with(END_OF_OUTPUT) {
+        return bytes.len();
+    }
+    if let Some(begin) = last(BEGIN_FRAME)
+        && last(END_FRAME).is_none_or(|end| end < begin)
+    {
+        return begin;
+    }
+    // A frame may just have begun.
+    let begun = (1..BEGIN_FRAME.len()).rev().find(|&length| bytes.ends_with(&BEGIN_FRAME[..length]));
+    bytes.len() - begun.unwrap_or(0)
 }
 
 /// The settings of a terminal, as `stty` knows them.
@@ -507,8 +549,16 @@ fn the_demo_shows_a_real_run_and_leaves_nothing_behind() {
     let export = place.path().join("demo.json");
     let args = ["demo", "--pace", "0.05", "--export", text(&export), "--exit-when-finished"];
     let mut terminal = Terminal::start(80, 24, &args, &[("TMPDIR", text(place.path()))]);
-    terminal.until_shown("digits-snn");
     assert_eq!(terminal.ends().exit_code(), 0);
+    // It may be over before anybody looks at the screen: its frames are looked at one by one.
+    let output = terminal.output.lock().expect("the output").clone();
+    let ends = (END_FRAME.len()..=output.len()).filter(|&end| output[..end].ends_with(END_FRAME));
+    let (mut screen, mut begin) = (vt100::Parser::new(24, 80, 0), 0);
+    let is_shown = ends.map(|end| (std::mem::replace(&mut begin, end), end)).any(|(begin, end)| {
+        screen.process(&output[begin..end]);
+        screen.screen().contents().contains("digits-snn")
+    });
+    assert!(is_shown, "{}", terminal.printed());
     assert_export(&export, &support::json(&support::demo_run().join("expected.json")));
     let left: Vec<_> = fs::read_dir(place.path())
         .expect("a directory")
@@ -1040,19 +1090,15 @@ fn a_terminal_without_a_size() {
 #[test]
 fn frames_fall_back_to_ascii_where_their_lines_are_two_columns_wide() {
     for (column, args, is_ascii) in [(3, &[][..], true), (2, &[], false), (3, &["--no-ascii"], false)] {
+        // What is typed before the answer is not lost. Both are there before the question: the answer is not waited for
+        // long, and a busy machine would be late.
+        let (demo, typed) = (support::demo_run(), format!("3\x1b[1;{column}R"));
+        let args = [&["watch"], args, &[text(&demo)]].concat();
         let mut terminal =
-            Terminal::start(80, 24, &[&["watch"], args, &[text(&support::demo_run())]].concat(), &[]);
-        let asks = |terminal: &Terminal| {
-            terminal.output.lock().expect("the output").windows(4).any(|part| part == b"\x1b[6n")
-        };
-        let begun = Instant::now();
-        while args.is_empty() && !asks(&terminal) {
-            assert!(begun.elapsed() < PATIENCE, "the terminal is asked");
-            sleep(Duration::from_millis(1));
-        }
-        // What is typed before the answer is not lost.
-        terminal.press(&format!("3\x1b[1;{column}R"));
+            Terminal::start_program(env!("CARGO_BIN_EXE_neurotop"), (80, 24), &args, &[], &typed);
         let screen = terminal.until_shown("the newest");
+        let asks = || terminal.output.lock().expect("the output").windows(4).any(|part| part == b"\x1b[6n");
+        assert_eq!(asks(), !args.contains(&"--no-ascii"), "the terminal is asked");
         assert_eq!(screen.contains('│'), !is_ascii, "{column} {args:?}:\n{screen}");
         terminal.press("q");
         assert_eq!(terminal.ends().exit_code(), 0);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The process, killed when dropped, and a directory of its own.
 pub struct Watch {
@@ -21,11 +21,16 @@ pub struct Watch {
 
 impl Watch {
     /// Watches a run until it is finished; `command` is the bare command.
-    pub fn start(mut command: Command, run: impl AsRef<OsStr>, more: &[&str]) -> Self {
+    pub fn start(command: Command, run: impl AsRef<OsStr>, more: &[&str]) -> Self {
+        Self::start_settling(command, run, more, "0.5")
+    }
+
+    /// The same, where what cannot be read is set aside after so many seconds without a change.
+    pub fn start_settling(mut command: Command, run: impl AsRef<OsStr>, more: &[&str], settle: &str) -> Self {
         let place = tempfile::tempdir().expect("a directory");
         let errors = File::create(place.path().join("errors")).expect("a file");
         let child = command
-            .args(["watch", "--exit-when-finished", "--settle", "0.5", "--log-level", "debug"])
+            .args(["watch", "--exit-when-finished", "--settle", settle, "--log-level", "debug"])
             .arg(run)
             .args(more)
             .arg("--export")

@@ -113,6 +113,21 @@ fn an_unreadable_batch_waits_while_it_changes_and_is_then_set_aside_until_it_cha
     assert_eq!(bench.counts(), (1, 1, 0, 0));
 }
 
+#[test]
+fn a_batch_that_changes_while_it_is_read_leaves_nothing_to_be_read() {
+    let mut bench = Bench::new();
+    bench.write("batch-0.npz", "half");
+    bench.scan();
+    let job = bench.names_ready().pop().expect("ready");
+    bench.write("batch-0.npz", "half and more");
+    assert_eq!(bench.finish(job, Ok(())), Verdict::Wait);
+    bench.wait(SETTLE);
+    bench.ledger.tick(bench.now);
+    let job = bench.names_ready().pop().expect("it changed");
+    assert_eq!(bench.finish(job, Ok(())), Verdict::Add { replaces: false });
+    assert!(!bench.ledger.is_busy(), "whoever waits for the last read would wait for ever");
+}
+
 /// The saved count must be the one in the figures, whatever happens to the file.
 #[test]
 fn a_counted_batch_is_kept_in_the_state_in_which_it_was_counted() {
