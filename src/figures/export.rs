@@ -2,9 +2,9 @@
 
 use super::format::{Format, Report};
 use super::provenance::Provenance;
-use super::replace_file::{check, directory_of, replace};
+use super::replace_file::{check, replace};
 use crate::text::shown;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use std::path::{Path, PathBuf};
 
 /// A file for a report. Its suffix sets the format.
@@ -43,25 +43,12 @@ impl Export {
         self.format
     }
 
-    /// Checks that the file can be written at all, so that a typing error shows at the start and not at the end of a run.
+    /// Checks that the file can be written at all.
     ///
     /// # Errors
-    /// If its directory does not exist or cannot be written to, or the path is a directory.
+    /// If it cannot.
     pub fn check(&self) -> anyhow::Result<()> {
-        if self.path.is_dir() {
-            bail!("--export {}: it is a directory; name a file in it", shown(&self.path));
-        }
-        let directory = directory_of(&self.path);
-        if !directory.is_dir() {
-            bail!(
-                "--export {}: there is no directory {}; create it first",
-                shown(&self.path),
-                shown(directory)
-            );
-        }
-        check(&self.path).with_context(|| {
-            format!("--export {}: it cannot be written; name a file where you may write", shown(&self.path))
-        })
+        check("--export", &self.path)
     }
 
     /// Replaces the contents of the file; a pipe or another device is written to.

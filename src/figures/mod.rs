@@ -51,7 +51,7 @@ pub use provenance::{Provenance, note_inputs};
 pub use rank_figures::{RankFigures, longest_silence, silent_ranks};
 pub use read::read_figures;
 pub use reopen::reopen;
-pub use replace_file::{check as check_place, replace};
+pub use replace_file::{check as check_file, replace};
 pub use row::{RowSums, sparsity};
 pub use summary::{
     ClassFigures, Failure, LayerFigures, LayersWithin, RunFigures, SCHEMA, Summary, TotalFigures,

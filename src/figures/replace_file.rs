@@ -5,6 +5,8 @@ use crate::platform::{
     allow_all_to_read, is_character_device, is_read_by_nobody, is_writable, make_like, open_at_once, persist,
     temporary_in,
 };
+use crate::text::shown;
+use anyhow::{Context, bail};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
@@ -82,11 +84,28 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
+/// Checks that the file of an option can be written at all, so that a typing error shows at the start and not at the end
+/// of a run.
+///
+/// # Errors
+/// If its directory does not exist or cannot be written to, or the path is a directory.
+pub fn check(option: &str, path: &Path) -> anyhow::Result<()> {
+    let (file, directory) = (shown(path), directory_of(path));
+    if path.is_dir() {
+        bail!("{option} {file}: it is a directory; name a file in it");
+    }
+    if !directory.is_dir() {
+        bail!("{option} {file}: there is no directory {}; create it first", shown(directory));
+    }
+    try_to_write(path)
+        .with_context(|| format!("{option} {file}: it cannot be written; name a file where you may write"))
+}
+
 /// Checks that [`replace`] can write, as far as that shows beforehand.
 ///
 /// # Errors
 /// If it cannot.
-pub fn check(path: &Path) -> io::Result<()> {
+fn try_to_write(path: &Path) -> io::Result<()> {
     if path.as_os_str().to_string_lossy().ends_with(is_separator) {
         return Err(ErrorKind::IsADirectory.into());
     }
@@ -206,7 +225,7 @@ fn wait(deadline: Instant) -> io::Result<()> {
     Ok(())
 }
 
-pub fn directory_of(file: &Path) -> &Path {
+fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

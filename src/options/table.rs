@@ -133,7 +133,7 @@ declare_options! {
         opposite: "Delete nothing, whatever the configuration says",
     }
 
-    /// Also write the figures over the batches below DIR, for TensorBoard, while they are counted
+    /// Also write the figures into DIR, for TensorBoard, while batches are counted
     "tensorboard" tensorboard: Option<PathBuf> = PathBufValueParser::new(), {
         value_name: "DIR", commands: PUBLISHING, scope: Watch, examples: ["tb", "logs/tb"],
     }

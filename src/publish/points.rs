@@ -236,7 +236,7 @@ mod tests {
             series.note(&run, modified, Instant::now());
         }
         series.close(&run, SystemTime::now(), Instant::now());
-        assert_eq!(points.close().recv_timeout(Duration::from_secs(60)), Ok(None));
+        assert_eq!(points.close().recv_timeout(Duration::from_secs(600)), Ok(None));
         let files = std::fs::read_dir(directory.path().join("run")).expect("the run's directory");
         files.map(|file| file.expect("a file").metadata().expect("its size").len()).sum()
     }

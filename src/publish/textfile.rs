@@ -2,9 +2,8 @@
 //! it.
 
 use super::metrics::Newest;
-use crate::figures::{check_place, replace};
+use crate::figures::{check_file, replace};
 use crate::text::shown;
-use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ pub(super) fn start(
     newest: Arc<Newest>,
     said: Sender<String>,
 ) -> anyhow::Result<(Sender<()>, Receiver<Option<String>>)> {
-    check(path)?;
+    check_file("--openmetrics", path)?;
     let (until, over) = bounded(0);
     let (ended, outcome) = bounded(1);
     let mut file = TextFile { path: path.to_owned(), newest, said, text: None, failing: None };
@@ -67,12 +66,4 @@ impl TextFile {
         }
         self.failing = Some(why);
     }
-}
-
-/// Refuses a file that can never be written already at the start.
-fn check(path: &Path) -> anyhow::Result<()> {
-    if path.is_dir() {
-        bail!("--openmetrics {}: it is a directory; name a file in it", shown(path));
-    }
-    check_place(path).with_context(|| format!("--openmetrics {}: it cannot be written to", shown(path)))
 }

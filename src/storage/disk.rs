@@ -28,7 +28,12 @@ impl Storage for Disk {
         if !metadata.is_dir() {
             return Err("it is not a directory".into());
         }
-        directory.read_dir().map_err(|error| format!("it cannot be listed: {error}"))?;
+        directory.read_dir().map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("it cannot be listed: {error}; give this user permission to read it")
+            }
+            _ => format!("it cannot be listed: {error}"),
+        })?;
         let inode = stat(directory, true).map_or(0, |stat| stat.inode);
         // As with the times of files, none is before 1970.
         Ok(Some((inode, metadata.created().ok().map(|made| made.max(SystemTime::UNIX_EPOCH)))))

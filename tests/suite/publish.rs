@@ -380,7 +380,7 @@ fn a_request_for_a_name_that_may_be_a_strangers_is_refused_on_loopback() {
 }
 
 #[test]
-fn what_cannot_be_published_is_said_at_the_start() {
+fn what_cannot_be_written_is_said_at_the_start() {
     let (run, place) = (directory(), directory());
     support::small_run(run.path(), 1);
     let file = place.path().join("file");
@@ -390,7 +390,8 @@ fn what_cannot_be_published_is_said_at_the_start() {
     for (option, value, said) in [
         ("--tensorboard", words(&file), "no directory that can be written to"),
         ("--tensorboard", below_a_file.clone(), "no directory that can be written to"),
-        ("--openmetrics", below_a_file, "cannot be written to"),
+        ("--openmetrics", below_a_file, "create it first"),
+        ("--export", words(&place.path().join("none/x.json")), "create it first"),
         ("--openmetrics", words(place.path()), "it is a directory; name a file in it"),
     ] {
         for subcommand in ["watch", "summary"] {
