@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import importlib
 import os
+import pickle
 import sys
 import types
 import warnings
@@ -25,6 +26,7 @@ import recount
 from benchmarks import FORMS, summary
 from networks import neuron
 from neurotop import RecorderError, RecorderWarning
+from neurotop.adapters import replace_method
 from recount import Updates
 
 pytestmark = pytest.mark.filterwarnings(
@@ -71,6 +73,11 @@ def left_behind(net: nn.Module) -> dict[str, list[Any]]:
         ]
         for name, module in net.named_modules()
     }
+
+
+def framework_reset(layer: Any) -> None:
+    """Begin from rest, whatever the framework."""
+    layer.reset() if hasattr(layer, "reset") else layer.reset_states()
 
 
 class Recorded:
@@ -619,6 +626,88 @@ def test_calls_within_a_replaced_forward_of_sinabs_expleak_are_told(tmp_path: Pa
         net(frames(0).transpose(0, 1))
         with pytest.warns(RecorderWarning, match="'0' .ExpLeak. has a forward of its own"):
             rec.batch(BATCH)
+
+
+def test_a_replaced_forward_of_sinabs_expleak_with_one_call_is_exact(tmp_path: Path) -> None:
+    layer = framework("sinabs.layers").ExpLeak(tau_mem=5.0)
+    kept = layer.forward
+    layer.forward = lambda xs: kept(2 * xs)
+    potentials: list[Any] = []
+    with torch.no_grad(), neurotop.record(layer, tmp_path / "run", strict=True) as rec:
+        layer.record_states = True
+        layer(frames(0).transpose(0, 1))
+        potentials.append(layer.recordings["v_mem"].transpose(0, 1).numpy().copy())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", ".*forward of its own", RecorderWarning)
+            rec.batch(BATCH)
+    (counts,) = recount.updates(rec.directory).values()
+    assert counts == counted(potentials)
+
+
+@pytest.mark.parametrize("name", ["SpikingJelly", "Sinabs"])
+def test_copies_of_a_recorded_layer_have_their_own_state(tmp_path: Path, name: str) -> None:
+    net = nn.Sequential(jelly_node("LIF hard") if name == "SpikingJelly" else sinabs_layer("LIF"))
+    layer = net[0]
+    x = frames(0).transpose(0, 1) if name == "Sinabs" else frames(0)
+    if name == "SpikingJelly":
+        layer.step_mode = "m"
+    potential = "v_mem" if name == "Sinabs" else "v"
+
+    def outputs() -> list[Tensor]:
+        """Of the layer, of replicas and copies of it, and the state of the layer afterwards."""
+        framework_reset(layer)
+        first = layer(x).clone()
+        copies = [layer._replicate_for_data_parallel(), pickle.loads(pickle.dumps(layer))]
+        for own in ("_buffers", "_memories", "_parameters"):
+            if own in vars(layer):
+                setattr(copies[0], own, dict(vars(layer)[own]))
+        return [first, *(copy(x).clone() for copy in copies), getattr(layer, potential).clone()]
+
+    with torch.no_grad():
+        alone = outputs()
+        with neurotop.record(net, tmp_path / "run") as rec:
+            recorded = outputs()
+            rec.batch(BATCH)
+    assert all(map(torch.equal, alone, recorded))
+    assert recount.updates(rec.directory)["0"].dense == STEPS * BATCH * 8
+
+
+class Doubling:
+    """Has a method that can be wrapped."""
+
+    def double(self, x: int) -> int:
+        return 2 * x
+
+
+class Inheriting(Doubling):
+    """Has the same one."""
+
+
+@pytest.mark.parametrize("kind", [Doubling, Inheriting])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_method_is_wrapped_for_one_layer_and_brought_back_in_any_order(
+    kind: type[Doubling], order: tuple[int, int]
+) -> None:
+    layer, other, seen, own = kind(), kind(), [], vars(kind).get("double")
+
+    def wrap(number: int) -> Callable[[], None]:
+        def wrapped(method: Callable[[int], int]) -> Callable[[int], int]:
+            def double(x: int) -> int:
+                seen.append(number)
+                return method(x)
+
+            return double
+
+        return replace_method(layer, "double", wrapped)
+
+    restores = [wrap(number) for number in range(2)]
+    shared = copy.copy(layer)
+    assert [layer.double(1), shared.double(2), other.double(3), seen] == [2, 4, 6, [1, 0]]
+    restores[order[0]]()
+    assert [layer.double(1), seen] == [2, [1, 0, order[1]]]
+    restores[order[1]]()
+    assert [layer.double(1), len(seen)] == [2, 3]
+    assert vars(kind).get("double") is own and not vars(layer)
 
 
 def test_what_the_program_sets_while_it_is_recorded_stays(tmp_path: Path) -> None:

@@ -451,6 +451,33 @@ def test_an_own_update_in_a_loop_is_counted_by_rounds(tmp_path: Path, layer: Any
     assert recount.updates(run) == {"0": expected}
 
 
+class Setting(snn.Leaky):
+    """A subclass that assigns its potential in a method, several times in each step."""
+
+    def put(self, mem: Tensor) -> None:
+        self.mem = mem
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mem.shape != x.shape:
+            self.put(torch.zeros_like(x))
+        reset = self.mem_reset(self.mem)
+        self.put(0.9 * self.mem + x)
+        self.put(mem=self.mem - reset)
+        return self.fire(self.mem)
+
+
+def test_a_step_that_sets_its_potential_by_a_method_is_one(tmp_path: Path) -> None:
+    net, inputs = nn.Sequential(Setting(beta=0.9, init_hidden=True)), [current() for _ in range(5)]
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        for x in inputs:
+            net(x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RecorderWarning)
+            warnings.filterwarnings("ignore", ".*price.*", RecorderWarning)
+            rec.batch(4)
+    assert recount.updates(rec.directory) == {"0": leaky_in_numpy([inputs])}
+
+
 @pytest.mark.parametrize(
     "layer",
     [lambda: with_forward(computes_locally), lambda: Local(beta=0.9, init_hidden=True)],

@@ -50,11 +50,13 @@ class Assignments:
         self._handle.remove()
         self._path = []  # a frame keeps what its function has computed
 
-    def _assigned(self, module: torch.nn.Module, name: str, _value: Any) -> None:
+    def _assigned(self, module: torch.nn.Module, name: str, value: Any) -> None:
         """The potential is about to be assigned."""
         if module is not self._module or name != "mem":
             return
         path = _path_of(sys._getframe(1))
+        while len(path) > 1 and _only_sets(path[-1][0], value):
+            path.pop()
         is_next = bool(self._path) and not _goes_on(self._path, path)
         if is_next:
             self._all_in_forward &= self._forward is not None
@@ -102,6 +104,14 @@ def _forward_in(path: _Path, module: torch.nn.Module) -> FrameType | None:
             if frame.f_locals.get("self") is module:
                 return frame
     return None
+
+
+def _only_sets(frame: FrameType, value: Any) -> bool:
+    """Whether a function of the program's was called with the `value` that it assigns."""
+    code = frame.f_code
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    is_given = any(frame.f_locals.get(name) is value for name in names)
+    return is_given and not is_of_snntorch(frame)
 
 
 def _goes_on(old: _Path, new: _Path) -> bool:

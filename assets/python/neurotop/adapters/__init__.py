@@ -8,7 +8,9 @@ has such a layer has imported it.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
 from ..compiled import Hook, never_traced
@@ -119,12 +121,12 @@ class Instead:
     def __init__(
         self, function: Callable[..., Any], old: Callable[..., Any], was_set: bool
     ) -> None:
+        functools.update_wrapper(self, old)  # first: it takes over attributes, such as these
         self.old = old
         self.was_set = was_set
         self._function = function
         self._is_disabled = False
         never_traced(Instead.__call__)
-        functools.update_wrapper(self, old)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         if not self._is_disabled and "torch._dynamo" in sys.modules:  # as `Hook` does
@@ -159,5 +161,78 @@ def replace_attribute(owner: Any, name: str, function: Callable[..., Any]) -> Ca
             setattr(owner, name, old)
         else:  # the class's own shows again
             delattr(owner, name)
+
+    return restore
+
+
+#: A method, bound or wrapped.
+_Method = Callable[..., Any]
+
+
+class _Replaced:
+    """A method of a class that is another one for some of its layers.
+
+    Attributes
+    ----------
+    own : function
+        The method.
+    layers : dict
+        What it is for each of those layers, by identity, the newest last.
+    """
+
+    def __init__(self, kind: Any, name: str) -> None:
+        self.own = own = getattr(kind, name)
+        self.layers: dict[int, list[Instead]] = {}
+        self._was_set = name in vars(kind)
+
+        @functools.wraps(own)
+        def method(layer: Any, *arguments: Any, **named: Any) -> Any:
+            # A method of a subclass calls this one as it was.
+            chain = self.layers.get(id(layer)) if type(layer) is kind else None
+            return chain[-1](*arguments, **named) if chain else own(layer, *arguments, **named)
+
+        never_traced(method)
+        self._method = method
+        setattr(kind, name, method)
+
+    def bring_back(self, kind: Any, name: str) -> None:
+        """Undo that, unless the program has set another method."""
+        if vars(kind).get(name) is not self._method:
+            return
+        if self._was_set:
+            setattr(kind, name, self.own)
+        else:  # the parent class's shows again
+            delattr(kind, name)
+
+
+#: By the class and the name of the method.
+_replaced: dict[tuple[type, str], _Replaced] = {}
+
+
+def replace_method(layer: Any, name: str, wrap: Callable[[_Method], _Method]) -> Callable[[], None]:
+    """Wrap a method of one layer; the function that is returned brings the old one back.
+
+    It is replaced in the class, for this layer alone: a copy that shares the layer's attributes
+    would call a method that was set on the layer, and change the state of the layer.
+    """
+    kind = type(layer)
+    if name in vars(layer) or not inspect.isfunction(getattr(kind, name)):
+        return replace_attribute(layer, name, wrap(getattr(layer, name)))
+    if (kind, name) not in _replaced:
+        _replaced[kind, name] = _Replaced(kind, name)
+    replaced = _replaced[kind, name]
+    chain = replaced.layers.setdefault(id(layer), [])
+    old: _Method = chain[-1] if chain else MethodType(replaced.own, layer)
+    instead = Instead(wrap(old), old, False)
+    chain.append(instead)
+
+    def restore() -> None:
+        instead.retire()
+        chain.remove(instead)
+        if not chain:
+            del replaced.layers[id(layer)]
+        if not replaced.layers:
+            del _replaced[kind, name]
+            replaced.bring_back(kind, name)
 
     return restore

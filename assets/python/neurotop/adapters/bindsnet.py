@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import Sink, replace_attribute
+from . import Sink, replace_method
 
 __all__ = ["BindsNet"]
 
@@ -33,14 +33,16 @@ class BindsNet:
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Wrap ``forward``."""
-        forward = module.forward
 
-        def watched(*arguments: Any, **named: Any) -> Any:
-            before = module.v.clone()
-            output = forward(*arguments, **named)
-            sink.was_called()
-            sink.begin(before)
-            sink.end(module.v.clone())
-            return output
+        def watch(forward: Callable[..., Any]) -> Callable[..., Any]:
+            def watched(*arguments: Any, **named: Any) -> Any:
+                before = module.v.clone()
+                output = forward(*arguments, **named)
+                sink.was_called()
+                sink.begin(before)
+                sink.end(module.v.clone())
+                return output
 
-        return replace_attribute(module, "forward", watched)
+            return watched
+
+        return replace_method(module, "forward", watch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import Sink, replace_attribute
+from . import Sink, replace_method
 
 __all__ = ["Rockpool"]
 
@@ -31,22 +31,24 @@ class Rockpool:
 
     def attach(self, module: Any, sink: Sink) -> Callable[[], None]:
         """Wrap ``forward``: it records, for the length of the call."""
-        forward = module.forward
 
-        def watched(*arguments: Any, **named: Any) -> Any:
-            before, recorded = module.vmem.clone(), module._record
-            module._record = True
-            try:
-                output = forward(*arguments, **named)
-            finally:
-                module._record = recorded
-            potentials = module._record_dict["vmem"].transpose(0, 1)
-            sink.was_called()
-            # The state has no batch axis: all samples begin with it.
-            sink.rows(before.expand_as(potentials[0]), potentials)
-            if not recorded:
-                for name in _RECORDED:
-                    module._record_dict.pop(name, None)
-            return output
+        def watch(forward: Callable[..., Any]) -> Callable[..., Any]:
+            def watched(*arguments: Any, **named: Any) -> Any:
+                before, recorded = module.vmem.clone(), module._record
+                module._record = True
+                try:
+                    output = forward(*arguments, **named)
+                finally:
+                    module._record = recorded
+                potentials = module._record_dict["vmem"].transpose(0, 1)
+                sink.was_called()
+                # The state has no batch axis: all samples begin with it.
+                sink.rows(before.expand_as(potentials[0]), potentials)
+                if not recorded:
+                    for name in _RECORDED:
+                        module._record_dict.pop(name, None)
+                return output
 
-        return replace_attribute(module, "forward", watched)
+            return watched
+
+        return replace_method(module, "forward", watch)

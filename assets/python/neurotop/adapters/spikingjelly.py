@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import Sink, hook, replace_attribute
+from . import Sink, hook, replace_method
 
 __all__ = ["SpikingJelly"]
 
@@ -60,14 +60,13 @@ class _Node:
     def attach(self) -> Callable[[], None]:
         """Set the hooks, and wrap the methods; what is returned undoes that."""
         module = self.module
-        one, all_steps = module.single_step_forward, getattr(module, "multi_step_forward", None)
         restores = [
             hook(module, self.enter, self.leave),
-            replace_attribute(module, "single_step_forward", self.watch_one(one)),
+            replace_method(module, "single_step_forward", self.watch_one),
         ]
-        if all_steps is not None and hasattr(module, "store_v_seq"):  # else it calls the other
-            watched = self.watch_all(all_steps)
-            restores.append(replace_attribute(module, "multi_step_forward", watched))
+        if hasattr(module, "multi_step_forward") and hasattr(module, "store_v_seq"):
+            # Else it calls the other.
+            restores.append(replace_method(module, "multi_step_forward", self.watch_all))
 
         def detach() -> None:
             for restore in restores:
@@ -134,17 +133,19 @@ def _only_charges(module: Any) -> bool:
 
 def _watch_steps(module: Any, method: str, sink: Sink) -> Callable[[], None]:
     """Hand over each step of a node that calls `method` once for it."""
-    step = getattr(module, method)
 
-    def watched(*arguments: Any, **named: Any) -> Any:
-        before = module.v
-        output = step(*arguments, **named)
-        sink.was_called()
-        sink.begin(before)
-        sink.end(module.v)
-        return output
+    def watch(step: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any, **named: Any) -> Any:
+            before = module.v
+            output = step(*arguments, **named)
+            sink.was_called()
+            sink.begin(before)
+            sink.end(module.v)
+            return output
 
-    return replace_attribute(module, method, watched)
+        return watched
+
+    return replace_method(module, method, watch)
 
 
 def _store_v_seq(module: Any) -> Callable[[], None]:
