@@ -87,7 +87,7 @@ pub(crate) fn is_passing(error: &io::Error) -> bool {
 /// Makes a temporary file in a directory. What is said of a failure leaves out the file's name, which is another one each
 /// time: it would be another problem each time. Write with `as_file`, whose errors do not name the file either.
 pub(crate) fn temporary_in(builder: &Builder<'_, '_>, directory: &Path) -> io::Result<NamedTempFile> {
-    builder.tempfile_in(directory).map_err(|error| match error.to_string().rsplit_once(" at path ") {
+    builder.tempfile_in(directory).map_err(|error| match error.to_string().split_once(" at path ") {
         Some((why, _)) => io::Error::new(error.kind(), why),
         None => error,
     })
