@@ -156,16 +156,21 @@ class Calls:
         is_own : bool
             Whether it is one of a function that is not snnTorch's.
         """
-        if self._calls:
-            self._enter_inner(passed, is_named)
+        call = _Call(Assignments(self._module, self._assigned) if is_own else None)
+        # First, since another thread may be at this very line.
+        self._calls.append(call)
+        around = self._calls[: self._calls.index(call)]
+        if around:
+            self._enter_inner(around, passed, is_named)
         else:
             self._takes_potential = is_named
             self.begin(passed)
-        self._calls.append(_Call(Assignments(self._module, self._assigned) if is_own else None))
 
-    def _enter_inner(self, passed: torch.Tensor | None, is_named: bool) -> None:
-        """A call within another begins: with the first of them, a step that has begun goes on."""
-        outer = self._calls[-1]
+    def _enter_inner(
+        self, around: list[_Call], passed: torch.Tensor | None, is_named: bool
+    ) -> None:
+        """A call within others begins: with the first of them, a step that has begun goes on."""
+        outer = around[-1]
         if outer.thread != get_ident():
             self.mix_up()
         if outer.assignments is not None:
@@ -174,7 +179,7 @@ class Calls:
                 self.end()
         # The outer call may take the potential under another name than `mem`.
         takes_another = passed is not None and not self._takes_potential
-        if takes_another or any(call.steps for call in self._calls):
+        if takes_another or any(call.steps for call in around):
             self.begin(passed)
         self._takes_potential |= is_named
 
