@@ -555,6 +555,21 @@ def test_a_subclass_of_a_spikingjelly_node_that_loops(tmp_path: Path) -> None:
     assert recount.updates(rec.directory) == {"0": if_in_numpy(batches)}
 
 
+def test_two_sequences_in_one_method_of_spikingjelly_are_told(tmp_path: Path) -> None:
+    nodes = framework("spikingjelly.activation_based.neuron")
+
+    class Halves(nodes.IFNode):  # type: ignore[misc,name-defined]
+        def multi_step_forward(self, xs: Tensor) -> Tensor:
+            half = super().multi_step_forward
+            return torch.cat([half(xs[:3]), half(xs[3:])])
+
+    net = nn.Sequential(Halves(step_mode="m"))
+    with torch.no_grad(), neurotop.record(net, tmp_path / "run") as rec:
+        net(frames(0))
+        with pytest.warns(RecorderWarning, match="'0' .Halves. has a forward of its own"):
+            rec.batch(BATCH)
+
+
 def test_an_own_update_of_a_spikingjelly_node_is_told(tmp_path: Path) -> None:
     nodes = framework("spikingjelly.activation_based.neuron")
 

@@ -103,6 +103,9 @@ class _Node:
                     self.sink.was_called()
                     if module.v_seq is not None:
                         self.sink.rows(before, module.v_seq)
+                        given = getattr(arguments[0], "shape", ()) if arguments else ()
+                        if given and given[0] != len(module.v_seq):  # those of the last call in it
+                            self.sink.was_taken_for_one()
                 return output
             finally:
                 self.stores = outer
