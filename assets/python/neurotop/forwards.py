@@ -157,9 +157,10 @@ class Calls:
             Whether it is one of a function that is not snnTorch's.
         """
         call = _Call(Assignments(self._module, self._assigned) if is_own else None)
-        # First, since another thread may be at this very line.
+        # First, since another thread may be at this very line; or take it away at the next.
         self._calls.append(call)
-        around = self._calls[: self._calls.index(call)]
+        calls = self._calls.copy()
+        around = calls[: calls.index(call)] if call in calls else calls
         if around:
             self._enter_inner(around, passed, is_named)
         else:
