@@ -101,16 +101,16 @@ fn find<T>(mut finder: Finder, every: Duration, about: &impl Fn(&Path) -> T, sen
     while !is_run(&finder.directory) {
         let started = Instant::now();
         let found = finder.look(SystemTime::now(), about);
-        if is_run(&finder.directory) {
-            // It became one meanwhile, and what was found may be a part of it.
-            return;
-        }
         let is_news = !found.runs.is_empty()
             || !found.moved.is_empty()
             || !found.hints.is_empty()
             || found.left_out != left_out
             || found.instead != instead;
         (left_out, instead) = (found.left_out, found.instead.clone());
+        if is_news && is_run(&finder.directory) {
+            // It became one meanwhile, and what was found may be a part of it.
+            return;
+        }
         if is_news && sender.send(found).is_err() {
             return;
         }

@@ -134,7 +134,8 @@ impl Owner {
         let contents = CountedContents { shapes: Arc::clone(&read.count.shapes), digest: read.digest };
         if self.epoch.ledger.would_replace(job, &contents) && !self.epoch.recent.has(job.name.id()) {
             return Err(SnapshotError::new(
-                "it changed after it was counted, too long ago or by an earlier process, so that it cannot be counted again",
+                "it changed after it was counted, too long ago or by an earlier process, so that it cannot be \
+                 counted again",
                 "press r in the dashboard to recount from scratch, or run neurotop summary",
             ));
         }
