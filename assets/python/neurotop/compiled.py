@@ -24,6 +24,14 @@ def never_traced(function: Any) -> None:
         skip_code(function.__code__)
 
 
+def disabled(function: Any) -> Any:
+    """`function`, which compiled code calls as it was written. Imports torch._dynamo."""
+    import torch
+
+    compiler: Any = torch.compiler
+    return compiler.disable(function)
+
+
 class Hook:
     """`function` as a hook on one module, which torch.compile neither traces nor recompiles.
 
@@ -44,10 +52,7 @@ class Hook:
         if module is not self._module:  # in a copy that shares its hooks, such as a replica
             return
         if not self._is_disabled and "torch._dynamo" in sys.modules:
-            import torch
-
-            compiler: Any = torch.compiler
-            self._function, self._is_disabled = compiler.disable(self._function), True
+            self._function, self._is_disabled = disabled(self._function), True
         self._function(module, *arguments)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ import sys
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
-from ..compiled import Hook, never_traced
+from ..compiled import Hook, disabled, never_traced
 
 if TYPE_CHECKING:
     import torch
@@ -130,10 +130,7 @@ class Instead:
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         if not self._is_disabled and "torch._dynamo" in sys.modules:  # as `Hook` does
-            import torch
-
-            compiler: Any = torch.compiler
-            self._function, self._is_disabled = compiler.disable(self._function), True
+            self._function, self._is_disabled = disabled(self._function), True
         return self._function(*arguments, **named)
 
     def retire(self) -> None:
